@@ -103,8 +103,9 @@ class NeuralNetwork:
                  monitor: bool | Callable[[Record], str] = True, plot: bool = True, *,
                  hidden_activation: str = "tanh", output_activation: str = "sigmoid",
                  bias: bool = False, sigma: float = 0.01, seed: int | None = None,
-                 dtype: DTypeLike = np.float64, batch_size: int = 1, learning_rate: Any = None,
-                 optimizer: str = "sgd", shuffle: bool = False) -> None:
+                 dtype: DTypeLike = np.float64, batch_size: int = 1,
+                 learning_rate: float | None = None, optimizer: str = "sgd",
+                 shuffle: bool = False) -> None:
         self.layers = checked_layers(layers)
         who, names = "NeuralNetwork", list(ACTIVATIONS)
         inner = [name for name in names if name != "softmax"]
@@ -260,10 +261,10 @@ class NeuralNetwork:
         X = self._inputs(X, "X")
         return predict(self.model, checked_numbers(X, "NeuralNetwork: X", self.dtype))
 
-    def train(self, X: Any, Y: Any, epochs: int = 2, validation: Any = None,
+    def train(self, X: object, Y: object, epochs: int = 2, validation: object = None,
               validation_label: object = None, *, callbacks: Iterable[object] = (),
               compiled: bool | str = "auto", block: int | None = None, threads: int | None = None,
-              checkpoint: Any = None, ranks: Ranks | None = None) -> None:
+              checkpoint: object = None, ranks: Ranks | None = None) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
 
         Training continues from the present weights; the learning rate starts from epoch 0.

@@ -235,9 +235,8 @@ def is_outdated(node: Node) -> bool:
     """Return whether a node's result is seen not to be that of its arguments (any more)."""
     op, y, given = node.op, node.out, node.arrays
     if (given is None or not op.repeatable or op.outputs > 1 or y.dtype.kind != "f"
-            or any(isinstance(a, Value) for a in (y, *given))):
-        return False
-    if y.size + sum(a.size for a in given if type(a) is ndarray) > LARGEST:
+            or any(isinstance(a, Value) for a in (y, *given))
+            or y.size + sum(a.size for a in given if type(a) is ndarray) > LARGEST):
         return False
     try:
         with np.errstate(all="ignore"):

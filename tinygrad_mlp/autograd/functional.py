@@ -14,6 +14,7 @@ from typing import Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.pytree import leaves_like, map_leaves, rebuild
 from tinygrad_mlp.autograd.stacks import Stack, stacking
@@ -140,7 +141,8 @@ def vjp(f: Callable[..., R], *primals: object) -> tuple[R, Callable[[Any], Any]]
     return map_leaves(run.plain, run.out), pullback
 
 
-def _given(name: str, what: str, tree: object, model: Any, wanted: Sequence[Tensor]) -> list[Any]:
+def _given(name: str, what: str, tree: object, model: object,
+           wanted: Sequence[Tensor]) -> list[Any]:
     """Return the leaves of the cotangents or tangents `tree`, in the order of those of `model`."""
     try:
         given = leaves_like(model, tree)
@@ -221,7 +223,7 @@ def jacobian(f: Function, argnums: int = 0) -> Function:
            [0., 4.]])
     """
 
-    def jacobian_of(*args: object, **kwargs: object) -> Any:
+    def jacobian_of(*args: object, **kwargs: object) -> Array:
         run = Tape("jacobian", *function_of("jacobian", (argnums,), f, args, kwargs))
         if len(run.outputs) != 1 or len(run.inputs) != 1:
             raise InvalidArgumentError(
@@ -244,14 +246,14 @@ TOGETHER = 1 << 21
 """Elements of the cotangents of an output that are pulled back together."""
 
 
-def _units(out: Tensor, start: int, stop: int) -> Any:
+def _units(out: Tensor, start: int, stop: int) -> Array:
     """Return some of the cotangents that are 1 at one element and 0 at the others."""
     count = min(stop, out.size) - start
     units = np.eye(count, out.size, start, dtype=out.dtype)
     return units.reshape((count, *out.shape))
 
 
-def _rows_together(run: Tape) -> Any:
+def _rows_together(run: Tape) -> Array | None:
     """Return the rows of a Jacobian, many at a time; None where a rule cannot do that.
 
     A rule may look at the numbers of its cotangent, or call functions that take only arrays.

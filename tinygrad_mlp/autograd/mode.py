@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.graph import Array, Node, Value
 
 
 class Recorder(Protocol):
@@ -22,7 +22,7 @@ class Recorder(Protocol):
     def read(self, get: Callable[[], object], name: str) -> Any:
         """See `read_state`."""
 
-    def write(self, put: Callable[[Any], None], value: object, replaces: object) -> None:
+    def write(self, put: Callable[[object], None], value: object, replaces: object) -> None:
         """See `write_state`."""
 
     def assume(self, get: Callable[[], object]) -> Any:
@@ -177,7 +177,7 @@ def clear_grad(leaf: Value) -> None:
         recorder.clear_grad(leaf)
 
 
-def require_finite(value: Any) -> None:
+def require_finite(value: Array) -> None:
     """Stop before anything is changed if a number is NaN or infinite.
 
     Raises:

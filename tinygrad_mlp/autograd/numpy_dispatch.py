@@ -15,10 +15,12 @@ from functools import cache, partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.argument_types import Axis
 from tinygrad_mlp.autograd.call_site import function_called
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS, Op
 from tinygrad_mlp.autograd.ops.shapes.shape import shape_of
 from tinygrad_mlp.autograd.stores.assign import copyto, stored_by_ufunc
@@ -125,7 +127,8 @@ def _missing(function: Callable[..., object]) -> NotDifferentiableError:
 _NUMPY: dict[Any, Callable[..., Any]] = {}
 
 
-def _constant(function: Any, plain: Callable[[Any], Any], *args: Any, **keywords: Any) -> Any:
+def _constant(function: Any, plain: Callable[[object], object], *args: object,
+              **keywords: object) -> Any:
     """Call a function whose result has no derivative on the arrays of Tensors."""
     return function(*map(plain, args), **{key: plain(value) for key, value in keywords.items()})
 
@@ -134,7 +137,7 @@ def _array(a: object) -> Any:
     return a.numpy() if isinstance(a, Tensor) else a
 
 
-def _like(a: Any) -> Any:
+def _like(a: object) -> Any:
     return np.empty(a.shape, a.dtype) if isinstance(a, Tensor) else a
 
 
@@ -151,7 +154,8 @@ def refuse_options(name: str, options: Keywords) -> None:
 # -- ufuncs ----------------------------------------------------------------------------------------
 
 
-def call_ufunc(tensor: Tensor, ufunc: Any, method: str, *inputs: Any, **options: object) -> Any:
+def call_ufunc(tensor: Tensor, ufunc: np.ufunc, method: str, *inputs: object,
+               **options: object) -> Any:
     """Call the operation that implements a ufunc: NumPy's protocol `__array_ufunc__`."""
     name = f"np.{ufunc.__name__}" if method == "__call__" else f"np.{ufunc.__name__}.{method}"
     if method == "at" or options.get("out") is not None:
@@ -234,8 +238,9 @@ def _names(function: Callable[..., object]) -> tuple[str, ...]:
     return tuple(p.name for p in parameters if p.kind in by_place)
 
 
-def _reduced(known: Op, a: Any, axis: Axis = None, *, keepdims: bool = False, dtype: Any = None,
-             where: Any = None, initial: Any = None, **more: object) -> Any:
+def _reduced(known: Op, a: Array, axis: Axis = None, *, keepdims: bool = False,
+             dtype: DTypeLike | None = None, where: Array | None = None,
+             initial: float | None = None, **more: object) -> Array:
     """Reduce in `dtype` the elements chosen by `where`, together with `initial`."""
     if dtype is not None:
         a = a.astype(dtype)
@@ -259,18 +264,19 @@ def _reduced(known: Op, a: Any, axis: Axis = None, *, keepdims: bool = False, dt
     return joins[known](known(a, **along), initial)
 
 
-def _converted(known: Callable[..., Any], a: Any, *args: Any, dtype: Any,
-               **more: Any) -> Any:
+def _converted(known: Callable[..., object], a: Array, *args: object, dtype: DTypeLike | None,
+               **more: object) -> Any:
     """Call the function on the same elements in another dtype."""
     return known(a.astype(dtype), *args, **more)
 
 
-def _joined(known: Callable[..., Any], arrays: Any, *args: Any, dtype: Any, **more: Any) -> Any:
+def _joined(known: Callable[..., Any], arrays: object, *args: object, dtype: DTypeLike | None,
+            **more: object) -> Any:
     """Join arrays in another dtype."""
     return known(arrays, *args, **more).astype(dtype)
 
 
-def _in_order(known: object, a: Any, shape: Any = -1, *, order: str, **more: object) -> Any:
+def _in_order(known: object, a: Array, shape: Any = -1, *, order: str, **more: object) -> Array:
     """Read and write the elements in Fortran's order: the first index runs fastest."""
     if order != "F":
         raise InvalidArgumentError(f"order= must be 'C' or 'F' for a Tensor. Got {order!r}.")

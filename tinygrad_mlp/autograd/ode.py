@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.one_node import as_one_node, is_tracked, require_numbers
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
@@ -103,7 +103,7 @@ def _adjoint(of_all: Callable[..., Any], g: Any, y: Any, t: Any, values: Sequenc
     like = [*values, *captured]
     sizes = [int(np.size(v)) for v in like]
 
-    def backwards(state: Any, at: object, *values: object) -> Any:
+    def backwards(state: Array, at: object, *values: object) -> Array:
         now = ops.reshape(state[:n], shape=y.shape[1:])
         run = Tape("odeint", lambda now, *values: of_all(now, at, *values), [now, *values])
         a = ops.reshape(state[n : 2 * n], shape=y.shape[1:])
@@ -127,11 +127,11 @@ def _adjoint(of_all: Callable[..., Any], g: Any, y: Any, t: Any, values: Sequenc
     return a + g[0], ops.stack(of_times), found[: len(values)], found[len(values) :]
 
 
-def _numbers(a: object) -> Any:
+def _numbers(a: object) -> Array:
     return np.asarray(a.data if isinstance(a, Value) else a, float)
 
 
-def _solved(slope: Callable[[Any, Any], Any], y0: Any, t: Any, rtol: float, atol: float) -> Any:
+def _solved(slope: Callable[[Any, Any], Any], y0: Any, t: Any, rtol: float, atol: float) -> Array:
     """Return the solution by LSODA."""
     from scipy.integrate import odeint as lsoda  # loaded when first used
 

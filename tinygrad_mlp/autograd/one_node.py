@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op, OpRecord
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
@@ -41,7 +41,7 @@ def require_numbers(name: str, values: Sequence[object]) -> None:
 
 
 def as_one_node(name: str, outs: Sequence[object], inputs: Sequence[object],
-                pull_back: PullBack) -> list[Any]:
+                pull_back: PullBack) -> list[Array]:
     """Return the arrays `outs` as the results of one operation on `inputs`."""
     latest: list[Any] = [None, None]  # of which cotangents, and what they became
 
@@ -118,7 +118,7 @@ def rematerialize(f: Callable[..., object]) -> Callable[..., Any]:
     return called
 
 
-def _require_same(found: Sequence[Tensor], expected: Sequence[Any]) -> None:
+def _require_same(found: Sequence[Tensor], expected: Sequence[Array]) -> None:
     for a, b in zip(found, expected, strict=True):
         if a.shape != b.shape or not np.allclose(a.data, b, rtol=1e-5, equal_nan=True):
             raise InvalidArgumentError(
@@ -180,7 +180,7 @@ def fixed_point(f: Callable[[Any, Any], Any], a: object, x0: object, *, tol: flo
         require_numbers("fixed_point", [*g, *y, *arrays])
         run = Tape("fixed_point", of_tracked, [*arrays[: len(places)], y[0]])
         if run.create_graph:
-            def adjoint(known: Any, w: Any) -> Any:
+            def adjoint(known: Any, w: Array) -> Array:
                 *values, x, cotangent = known
                 at = Tape("fixed_point", of_tracked, [*values, x])
                 return cotangent + at.pull_back([w])[len(places)]
@@ -196,7 +196,7 @@ def fixed_point(f: Callable[[Any, Any], Any], a: object, x0: object, *, tol: flo
     return as_one_node("fixed_point", [solution], inputs, pull_back)[0]
 
 
-def _iterated(f: Callable[[Any], Any], x: Any, tol: float, max_iter: int) -> Any:
+def _iterated(f: Callable[[object], object], x: Array, tol: float, max_iter: int) -> Array:
     change = np.inf
     for _ in range(max_iter):
         made = f(x)

@@ -483,7 +483,7 @@ def registered(name: str) -> Op:
     return OPS[name]
 
 
-def op(*, rules: Mapping[str, Rule] | None = None, name: str | None = None, numpy: Any = (),
+def op(*, rules: Mapping[str, Rule] | None = None, name: str | None = None, numpy: object = (),
        elementwise: bool = False, register: bool = True, kind: type[Op] = Op,
        **declared: Any) -> Callable[[Callable[..., Any]], Op]:
     """Make an operation of the package of a NumPy function and its gradient rules.
@@ -496,7 +496,7 @@ def op(*, rules: Mapping[str, Rule] | None = None, name: str | None = None, nump
     is_ufunc = [isinstance(f, np.ufunc) and f.signature is None for f in functions]
     elementwise = elementwise or any(is_ufunc) or bool(declared.get("scipy"))
 
-    def declare(forward: Callable[..., Any]) -> Op:
+    def declare(forward: Callable[..., object]) -> Op:
         made = kind(OpRecord(name=name or forward.__name__, forward=forward, rules=rules or {},
                              numpy=functions, elementwise=elementwise, **declared))
         if register:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
+from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.autograd.tensor import Tensor
 
 
@@ -47,8 +48,8 @@ def _node_parts(node: Node) -> Any:
     return _restored_node, parts, kept or None, None, None, _retain
 
 
-def _restored_node(parents: list[Any], op: Any, arrays: Any, static: dict[str, Any], out: Any,
-                   name: str | None) -> Node:
+def _restored_node(parents: list[Node | Value | _Output | None], op: Op, arrays: Any,
+                   static: dict[str, object], out: object, name: str | None) -> Node:
     node = Node(
         [make_value(Tensor, p.data, p.node, True, p.number) if isinstance(p, _Output) else p
          for p in parents], op, arrays, static, out)

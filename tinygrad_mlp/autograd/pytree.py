@@ -21,7 +21,7 @@ def leaves(tree: object) -> list[Any]:
     return [tree]
 
 
-def leaves_like(model: Any, tree: object) -> list[Any]:
+def leaves_like(model: object, tree: object) -> list[Any]:
     """Return the arrays of `tree` in the order of those of `model`, of the same structure.
 
     Dicts are matched by key, so that the order of their insertion does not matter.

@@ -28,7 +28,8 @@ TOLERANCE = 0.01
 """The relative error allowed. Only clear mistakes are reported: `check_op` looks closer."""
 
 
-def raw_numbers(op: Op, g: Any, y: Any, inputs: Sequence[object], static: Static) -> str | None:
+def raw_numbers(op: Op, g: object, y: object, inputs: Sequence[object],
+                static: Static) -> str | None:
     """Return a sentence about the first rule that computes with raw numbers; empty if none does.
 
     The rules are called as in the backward pass, with the cotangent `g` of the output `y`. None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import Op, Static
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot
 from tinygrad_mlp.autograd.ops.shapes.shape import places
@@ -41,7 +41,7 @@ def one_by_one(forward: Forward, operands: Operands, flags: Flags, static: Stati
     return side_by_side(results)
 
 
-def side_by_side(arrays: Sequence[Any]) -> Any:
+def side_by_side(arrays: Sequence[Array]) -> Array:
     """Return arrays, or tensors among them, along a new first axis."""
     return ops.stack(arrays) if any(isinstance(a, Value) for a in arrays) else np.stack(arrays)
 
@@ -90,7 +90,7 @@ def _product(a: Any, b: Any) -> Any:
         return a @ b
 
 
-def _each_by_each(a: Any, b: Any) -> Any:
+def _each_by_each(a: Array, b: Array) -> Array | None:
     """Return each of A_i @ B_i; a vector is a row on the left and a column on the right."""
     row, column = a.ndim == 2, b.ndim == 2
     a, b = a[:, None, :] if row else a, b[:, :, None] if column else b
@@ -115,14 +115,14 @@ def transpose(forward: Forward, operands: Operands, flags: Flags, static: Static
     return a.transpose((0, *(axis + 1 for axis in order)))
 
 
-def swapaxes(forward: Forward, operands: Operands, flags: Flags, static: Static) -> Any:
+def swapaxes(forward: Forward, operands: Operands, flags: Flags, static: Static) -> Array:
     """Exchange two axes behind the first."""
     ndim = operands[0].ndim - 1
     first, second = (places("swapaxes", static[name], ndim)[0] for name in ("axis1", "axis2"))
     return operands[0].swapaxes(first + 1, second + 1)
 
 
-def along_axes(forward: Forward, operands: Operands, flags: Flags, static: Static) -> Any:
+def along_axes(forward: Forward, operands: Operands, flags: Flags, static: Static) -> Array:
     """Reduce, or normalise, over axes behind the first."""
     a, axis = operands[0], static["axis"]
     axes = range(a.ndim - 1) if axis is None else places("axis", axis, a.ndim - 1)
@@ -136,14 +136,14 @@ def broadcast_to(forward: Forward, operands: Operands, flags: Flags, static: Sta
     return np.broadcast_to(a.reshape((len(a), *added, *a.shape[1:])), (len(a), *shape))
 
 
-def sum_to(forward: Forward, operands: Operands, flags: Flags, static: Static) -> Any:
+def sum_to(forward: Forward, operands: Operands, flags: Flags, static: Static) -> Array:
     """Sum over axes behind the first."""
     a, shape = operands[0], static["shape"]
     added = (1,) * (a.ndim - 1 - len(shape))
     return forward(a, shape=(len(a), *added, *shape)).reshape((len(a), *shape))
 
 
-def indexed(forward: Forward, operands: Operands, flags: Flags, static: Static) -> Any:
+def indexed(forward: Forward, operands: Operands, flags: Flags, static: Static) -> Array | None:
     """Index the axes behind the first, without index arrays."""
     template = static["template"]
     if len(operands) > 1 or any(isinstance(part, IndexSlot) for part in template):

@@ -20,6 +20,9 @@ from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import CHANGES
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OPS
 
+if TYPE_CHECKING:
+    from tinygrad_mlp.autograd.argument_types import Axis
+
 OPERATIONS: Mapping[str, Callable[..., Tensor]] = OPS
 
 
@@ -262,27 +265,26 @@ class Tensor(Value):
     # -- methods of ndarray ------------------------------------------------------------------
 
     def _by_numpy(self, name: str, *args: object, **options: object) -> Tensor:
-        made: Tensor = getattr(np, name)(self, *args, **options)
-        return made
+        return getattr(np, name)(self, *args, **options)
 
-    def _reduced(self, name: str, axis: Any, keepdims: bool, options: dict[str, object]) -> Tensor:
+    def _reduced(self, name: str, axis: Axis, keepdims: bool, options: dict[str, object]) -> Tensor:
         if options:  # parameters that NumPy's function has and the operation has not
             return self._by_numpy(name, axis=axis, keepdims=keepdims, **options)
         return OPERATIONS[name](self, axis=axis, keepdims=keepdims)
 
-    def sum(self, axis: Any = None, keepdims: bool = False, **options: object) -> Tensor:
+    def sum(self, axis: Axis = None, keepdims: bool = False, **options: object) -> Tensor:
         """Sum over `axis` (None: over all elements)."""
         return self._reduced("sum", axis, keepdims, options)
 
-    def mean(self, axis: Any = None, keepdims: bool = False, **options: object) -> Tensor:
+    def mean(self, axis: Axis = None, keepdims: bool = False, **options: object) -> Tensor:
         """Average over `axis` (None: over all elements)."""
         return self._reduced("mean", axis, keepdims, options)
 
-    def max(self, axis: Any = None, keepdims: bool = False, **options: object) -> Tensor:
+    def max(self, axis: Axis = None, keepdims: bool = False, **options: object) -> Tensor:
         """Return the largest element over `axis`; ties share the gradient."""
         return self._reduced("max", axis, keepdims, options)
 
-    def min(self, axis: Any = None, keepdims: bool = False, **options: object) -> Tensor:
+    def min(self, axis: Axis = None, keepdims: bool = False, **options: object) -> Tensor:
         """Return the smallest element over `axis`; ties share the gradient."""
         return self._reduced("min", axis, keepdims, options)
 
@@ -347,7 +349,7 @@ class Tensor(Value):
 Tensor.result_class = Tensor
 
 
-def numeric_array(data: Any, dtype: Any = None) -> Array:
+def numeric_array(data: object, dtype: DTypeLike | None = None) -> Array:
     """Return `data` as a numeric array; raise `DTypeError` where it is not numeric, or ragged."""
     if isinstance(data, Value):
         data = data.data

@@ -124,7 +124,7 @@ def explain(reference: Reference, submission: Submission, limits: Limits,
                        words["expected"], words["repair"])
 
 
-def _call(task: str, job: dict[str, Any], frames: list[Mapping[str, Any]], scratch: Path,
+def _call(task: str, job: dict[str, Any], frames: list[Mapping[str, object]], scratch: Path,
           submission: Submission, reference: Reference, limits: Limits) -> str:
     """Run the child to its end or to its limits; return what stopped it, in words."""
     (scratch / "out").mkdir()

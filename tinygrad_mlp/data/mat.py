@@ -87,7 +87,7 @@ def _read_variables(name: str) -> dict[str, Any]:
     return {key: value for key, value in variables.items() if not key.startswith("__")}
 
 
-def _describe(value: Any, variables: dict[str, Any]) -> str:
+def _describe(value: object, variables: dict[str, object]) -> str:
     if value is None:
         return f"only the variables {sorted(variables)}"
     kind = f"array of {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__

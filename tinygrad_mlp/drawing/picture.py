@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.drawing.dot import DIRECTIONS, to_dot
@@ -90,8 +89,9 @@ class Drawing:
 
 
 def draw(output: Value, *, model: Module | None = None, values: bool = False,
-         gradients: bool = False, fold: bool | str = "auto", names: Mapping[str, Any] | None = None,
-         direction: str = "down", arrows: str | None = None) -> Drawing:
+         gradients: bool = False, fold: bool | str = "auto",
+         names: Mapping[str, object] | None = None, direction: str = "down",
+         arrows: str | None = None) -> Drawing:
     """Draw the graph behind a result: operations, names and shapes, layers as groups.
 
     Every operation is a box with the name of its result (the same as in `explain`), the call and

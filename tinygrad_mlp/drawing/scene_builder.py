@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.gradients import origin
-from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.drawing.fold import count_operations, find_folds
 from tinygrad_mlp.drawing.grouping import find_groups, places
 from tinygrad_mlp.drawing.scene import (
@@ -49,7 +49,7 @@ class GraphInput(NamedTuple):
 class SceneBuilder:
     """Builds the scene of a graph. The arguments are those of `draw`."""
 
-    def __init__(self, graph: Recorded, names: Mapping[str, Any], *, model: Module | None,
+    def __init__(self, graph: Recorded, names: Mapping[str, object], *, model: Module | None,
                  values: bool, gradients: bool, fold: bool | str, arrows: str | None) -> None:
         self.graph = graph
         # A prediction is not a loss.
@@ -128,7 +128,7 @@ class SceneBuilder:
         kind = OUTPUT if node is self.graph.output.node else RESULT
         return Vertex(self.box[node], kind, name, lines)
 
-    def _summaries(self, array: Any, key: Key) -> Iterator[str]:
+    def _summaries(self, array: object, key: Key) -> Iterator[str]:
         if self.values:
             yield summary("value", array)
         if key in self.gradients:
@@ -172,12 +172,12 @@ class SceneBuilder:
                 arguments.append(f"{name}={_shorten(repr(value))}")
         return f"{node.op.name}({', '.join(arguments)})"
 
-    def _argument(self, parent: Any, array: Any) -> str:
+    def _argument(self, parent: Node | Value | None, array: Array | float) -> str:
         if _is_in_call(parent, array):
             return format_number(array)
         return _shorten(self.naming.of_argument(parent, array).text)
 
-    def _gradient_size(self, parent: Any, array: Any) -> float | None:
+    def _gradient_size(self, parent: Any, array: Array) -> float | None:
         """Return the mean size of the gradient of an argument; None without a gradient."""
         g = self.gradients.get(_source(parent, array))
         if isinstance(g, tuple):  # of all results of the operation
@@ -185,7 +185,7 @@ class SceneBuilder:
         return None if g is None else mean_size(g)
 
 
-def _source(parent: Any, array: Any) -> Key:
+def _source(parent: Node | Value | None, array: Array) -> Key:
     """Return where an argument comes from: a node, or the identity of a leaf or of an array."""
     node = origin(parent)
     if node is not None:
@@ -193,7 +193,7 @@ def _source(parent: Any, array: Any) -> Key:
     return id(array if parent is None else parent)
 
 
-def _is_in_call(parent: Any, array: Any) -> bool:
+def _is_in_call(parent: Node | Value | None, array: Array | float | None) -> bool:
     """Return whether an argument is part of the call and has no box: a plain number, or None."""
     return parent is None and (array is None or np.ndim(array) == 0)
 

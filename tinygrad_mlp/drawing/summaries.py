@@ -24,10 +24,10 @@ def record_cotangents(output: Value) -> dict[Key, Any]:
     found: dict[Key, Any] = {}
     outer = MODE.get().walk
 
-    def walk(starts: Sequence[tuple[Value, Any]]) -> Callable[[Node, Any], Any]:
+    def walk(starts: Sequence[tuple[Value, object]]) -> Callable[[Node, Any], Any]:
         watched = None if outer is None else outer(starts)
 
-        def seen(node: Node, g: Any) -> Any:
+        def seen(node: Node, g: object) -> Any:
             found[node] = g
             return node.op.vjp if watched is None else watched(node, g)
 
@@ -41,7 +41,7 @@ def record_cotangents(output: Value) -> dict[Key, Any]:
     return found
 
 
-def arrow_label(what: str, node: Node, position: int, g: Any) -> str:
+def arrow_label(what: str, node: Node, position: int, g: Array | None) -> str:
     """Return what an arrow to an operation carries, as text; "" where it is not a single array.
 
     Args:
@@ -62,7 +62,7 @@ def arrow_label(what: str, node: Node, position: int, g: Any) -> str:
     return "" if g is None else _range(node.op.vjp(position, g, node.out, arrays, node.static))
 
 
-def _range(array: Any) -> str:
+def _range(array: Array) -> str:
     """Return an array's least and greatest number as text, or its only number."""
     flat = _flat(array)
     if not flat.size:
@@ -71,7 +71,7 @@ def _range(array: Any) -> str:
     return low if low == high else f"{low} … {high}"
 
 
-def mean_size(g: Any) -> float:
+def mean_size(g: Array) -> float:
     """Return ``mean |g|`` over all elements of an array, or of a tuple of arrays.
 
     >>> mean_size(np.array([-1.0, 3.0])), mean_size((np.zeros(2), np.array([2.0])))
@@ -81,7 +81,7 @@ def mean_size(g: Any) -> float:
     return float(np.abs(flat).sum(dtype=np.float64)) / max(flat.size, 1)
 
 
-def summary(what: str, array: Any) -> str:
+def summary(what: str, array: object) -> str:
     """Return mean and range of an array as text, or its number if it has one element.
 
     >>> summary("value", np.array([1.0, 2.0, 6.0])), summary("gradient", np.array(0.25))
@@ -100,13 +100,13 @@ def summary(what: str, array: Any) -> str:
     return f"{what}: mean {format_number(mean)}, from {low} to {high}"
 
 
-def _flat(arrays: Any) -> Array:
+def _flat(arrays: object) -> Array:
     """Return all elements of an array, or of a tuple of arrays, as a vector."""
     parts = arrays if isinstance(arrays, tuple) else (arrays,)
     return np.concatenate([np.ravel(part) for part in parts])
 
 
-def format_number(x: Any) -> str:
+def format_number(x: Array | float) -> str:
     """Return a number in three digits, with the minus sign of typesetters.
 
     >>> format_number(-0.00012345), format_number(np.float32(2)), format_number(np.nan)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import StateDictError
+from tinygrad_mlp.estimators.parameter_checks import FittedEstimator
 from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.callbacks import Callback, Run
 from tinygrad_mlp.training.history import Record
@@ -43,7 +44,7 @@ class EpochMonitor(Callback):
     callback judges by the training loss, the record has loss and accuracy of `evaluate` instead.
     """
 
-    def __init__(self, estimator: Any, state: FitState, evaluate: Validation,
+    def __init__(self, estimator: FittedEstimator, state: FitState, evaluate: Validation,
                  validate: Validation | None) -> None:
         self.state, self.evaluate, self.validate = state, evaluate, validate
         self.tol: float = estimator.tol

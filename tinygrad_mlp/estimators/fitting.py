@@ -19,7 +19,7 @@ from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.estimators.epoch_monitor import EpochMonitor, FitState, Validation
 from tinygrad_mlp.estimators.network import generator
 from tinygrad_mlp.estimators.objective import Objective
-from tinygrad_mlp.estimators.parameter_checks import RATES
+from tinygrad_mlp.estimators.parameter_checks import FittedEstimator
 from tinygrad_mlp.optim.schedule import as_schedule
 from tinygrad_mlp.support.signals import is_interruption
 from tinygrad_mlp.training.callbacks import Callback, ClipGradients
@@ -64,9 +64,9 @@ class Samples(NamedTuple):
         return both if both.nbytes > PIECE else whole(both)
 
 
-def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
-          state: FitState, samples: Samples, random: Callable[[], np.random.RandomState],
-          partial: bool) -> History:
+def train(estimator: FittedEstimator, network: nn.Sequential, model: nn.Module,
+          objective: Objective, state: FitState, samples: Samples,
+          random: Callable[[], np.random.RandomState], partial: bool) -> History:
     """Fit by `tg.fit`; update the state, and set the estimator's `n_iter_`.
 
     `model` is the part of the network whose output the objective judges; `random` returns
@@ -106,7 +106,7 @@ def train(estimator: Any, network: nn.Sequential, model: nn.Module, objective: O
     return history
 
 
-def batch_size(estimator: Any, n: int) -> int:
+def batch_size(estimator: FittedEstimator, n: int) -> int:
     """Return the batch size for n samples."""
     if isinstance(estimator.batch_size, str):
         return min(AUTO_BATCH, n)
@@ -126,8 +126,8 @@ def loss_of(model: nn.Module, objective: Objective, samples: Samples) -> float:
     return losses[0] if len(parts) == 1 else float(np.average(losses, weights=weights))
 
 
-def validation(estimator: Any, network: nn.Sequential, model: nn.Module, objective: Objective,
-               samples: Samples) -> Validation:
+def validation(estimator: FittedEstimator, network: nn.Sequential, model: nn.Module,
+               objective: Objective, samples: Samples) -> Validation:
     """Return a function that returns loss, score, and accuracy or None, of samples."""
 
     def validate() -> tuple[float, float, float | None]:
@@ -138,7 +138,8 @@ def validation(estimator: Any, network: nn.Sequential, model: nn.Module, objecti
     return validate
 
 
-def split(estimator: Any, Y: Array | Rows, random: np.random.RandomState) -> tuple[Array, Array]:
+def split(estimator: FittedEstimator, Y: Array | Rows,
+          random: np.random.RandomState) -> tuple[Array, Array]:
     """Return the rows to train on and those to hold out: stratified by class if possible."""
     n = len(Y)
     held_out = int(np.ceil(estimator.validation_fraction * n))
@@ -158,7 +159,7 @@ def split(estimator: Any, Y: Array | Rows, random: np.random.RandomState) -> tup
     return train_rows, test_rows
 
 
-def make_optimizer(estimator: Any, parameters: list[nn.Parameter]) -> optim.Optimizer:
+def make_optimizer(estimator: FittedEstimator, parameters: list[nn.Parameter]) -> optim.Optimizer:
     """Return the optimizer that an estimator's parameters describe."""
     rate = estimator.learning_rate
     lr = rate if callable(rate) else estimator.learning_rate_init
@@ -189,7 +190,8 @@ def make_optimizer(estimator: Any, parameters: list[nn.Parameter]) -> optim.Opti
     return made
 
 
-def set_rate(estimator: Any, optimizer: optim.Optimizer, samples: int, epochs: int) -> None:
+def set_rate(estimator: FittedEstimator, optimizer: optim.Optimizer, samples: int,
+             epochs: int) -> None:
     """Set the learning rate of an optimizer that has already done `epochs` epochs.
 
     "invscaling" is scikit-learn's ``α(k) = learning_rate_init / (1 + n k)^power_t`` with n samples
@@ -199,7 +201,7 @@ def set_rate(estimator: Any, optimizer: optim.Optimizer, samples: int, epochs: i
     if rate == "invscaling" and estimator.solver != "adam":
         initial, power = estimator.learning_rate_init, estimator.power_t
         rate = functools.partial(_inverse_power, initial, power, samples)
-    if rate in RATES:
+    if isinstance(rate, str):
         return
     schedule = as_schedule(rate)
     if schedule.unit == "epoch" and epochs:

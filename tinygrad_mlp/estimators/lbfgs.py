@@ -17,12 +17,13 @@ from tinygrad_mlp.data.rows import CHUNK
 from tinygrad_mlp.estimators.epoch_monitor import FitState
 from tinygrad_mlp.estimators.fitting import Samples
 from tinygrad_mlp.estimators.objective import Objective
+from tinygrad_mlp.estimators.parameter_checks import FittedEstimator
 from tinygrad_mlp.support.blas_threads import blas_threads
 from tinygrad_mlp.training.checked_data import as_number
 from tinygrad_mlp.training.history import History, Record
 
 
-def minimise(estimator: Any, model: nn.Module, objective: Objective, state: FitState,
+def minimise(estimator: FittedEstimator, model: nn.Module, objective: Objective, state: FitState,
              samples: Samples) -> History:
     """Minimise the objective of all samples over the parameters of the model.
 

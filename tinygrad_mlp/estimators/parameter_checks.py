@@ -5,18 +5,22 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
-from typing import Any
+from os import PathLike
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.estimators.network import ACTIVATIONS, OUTPUTS, activation_layer, per_layer
 from tinygrad_mlp.optim import Schedule
 from tinygrad_mlp.support import checks
 from tinygrad_mlp.support.checks import fraction, integer_at_least, one_of
 from tinygrad_mlp.training.checkpoint import Checkpoint
+from tinygrad_mlp.training.evaluation import LossFunction
 from tinygrad_mlp.training.run import checked_shuffle
 
 STOCHASTIC = ("sgd", "adam", "adamw", "rmsprop")
@@ -34,7 +38,49 @@ CHECKS: dict[Callable[[Any, str], Any], tuple[str, ...]] = {
 """The parameters that are one number or a flag, by their check."""
 
 
-def check(estimator: Any) -> None:
+class FittedEstimator(Protocol):
+    """The parameters of an estimator, and what its training asks of it."""
+
+    hidden_layer_sizes: int | Sequence[int]
+    activation: object
+    output_activation: object
+    known_losses: tuple[str, ...]
+    loss: str | LossFunction
+    dropout: float | list[float] | tuple[float, ...]
+    solver: Any  # a name, or a function of parameters and learning rate
+    batch_size: int | str
+    learning_rate: str | Callable[[int], float]
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    shuffle: bool | str
+    tol: float
+    verbose: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    callbacks: Iterable[object]
+    dtype: DTypeLike | None
+    compiled: bool | str
+    threads: int | None
+    clip_gradients: float | None
+    checkpoint: str | PathLike[str] | Checkpoint | None
+    n_iter_: int
+
+    def _score(self, output: Array, target: Array, weight: Array | None) -> float: ...
+
+    def _class_numbers(self, Y: Array) -> Array | None: ...
+
+    def _has_partial_fit(self) -> bool: ...
+
+
+def check(estimator: FittedEstimator) -> None:
     """Raise InvalidArgumentError for a parameter that is not allowed."""
     who = type(estimator).__name__
     for check_value, names in CHECKS.items():
@@ -54,7 +100,7 @@ def check(estimator: Any) -> None:
         _check_lbfgs(estimator, who)
 
 
-def _check_layers(estimator: Any, who: str) -> None:
+def _check_layers(estimator: FittedEstimator, who: str) -> None:
     hidden = hidden_layers(estimator.hidden_layer_sizes, f"{who}: hidden_layer_sizes")
     for activation in per_layer(estimator.activation, len(hidden), f"{who}: activation"):
         activation_layer(activation, ACTIVATIONS, f"{who}: activation")
@@ -64,7 +110,7 @@ def _check_layers(estimator: Any, who: str) -> None:
         activation_layer(estimator.output_activation, OUTPUTS, f"{who}: output_activation")
 
 
-def _check_names(estimator: Any, who: str) -> None:
+def _check_names(estimator: FittedEstimator, who: str) -> None:
     """Check the parameters that are a name or a function."""
     if not callable(estimator.solver):
         one_of(estimator.solver, (*STOCHASTIC, LBFGS), f"{who}: solver, unless it is a function,")
@@ -77,7 +123,7 @@ def _check_names(estimator: Any, who: str) -> None:
         one_of(estimator.loss, estimator.known_losses, f"{who}: loss, unless it is a function,")
 
 
-def _check_training(estimator: Any, who: str) -> None:
+def _check_training(estimator: FittedEstimator, who: str) -> None:
     """Check how the steps are taken."""
     one_of(estimator.compiled, ("auto", True, False), f"{who}: compiled")
     if estimator.threads is not None:
@@ -97,7 +143,7 @@ def _check_training(estimator: Any, who: str) -> None:
             f"{who}: dtype must be None, 'float32' or 'float64'. Got {estimator.dtype!r}.")
 
 
-def _check_lbfgs(estimator: Any, who: str) -> None:
+def _check_lbfgs(estimator: FittedEstimator, who: str) -> None:
     """Check that nothing is random or by step: L-BFGS minimises one function of the weights."""
     unfit = {"dropout": np.any(estimator.dropout), "callbacks": list(estimator.callbacks),
              "learning_rate": isinstance(estimator.learning_rate, Schedule),

@@ -185,7 +185,7 @@ class Naming:
         return self.of_argument(self.graph.output, None)
 
 
-def key_of(parent: Any, array: Any = None) -> Any:
+def key_of(parent: Any, array: Array | float | None = None) -> Any:
     """Return the key of the name of a value, or of an argument: its origin and its array."""
     if parent is None:
         return id(array)

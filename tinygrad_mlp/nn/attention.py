@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.layers import Linear, as_input
@@ -58,7 +59,7 @@ class MultiheadAttention(Module):
         self.query, self.key, self.value, self.output = (
             Linear(self.features, self.features, rng=rng, dtype=dtype) for _ in range(4))
 
-    def forward(self, x: Any, memory: Any = None) -> Any:
+    def forward(self, x: Array | Tensor, memory: Any = None) -> Any:
         """Return the weighted means for x; the memory is x itself if it is None."""
         x = self._checked(x)
         memory = x if memory is None else self._checked(memory)
@@ -70,7 +71,7 @@ class MultiheadAttention(Module):
         side_by_side = ops.reshape(ops.swapaxes(heads, 1, 2), shape=x.shape)
         return self.output(side_by_side)
 
-    def _checked(self, x: Any) -> Any:
+    def _checked(self, x: Array | Tensor) -> Array | Tensor:
         x = as_input(x)
         if x.ndim != 3 or x.shape[-1] != self.features or x.shape[1] == 0:
             raise ShapeError(

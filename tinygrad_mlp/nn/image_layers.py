@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from tinygrad_mlp.autograd.argument_types import Operand, Shape
+    from tinygrad_mlp.autograd.graph import Array
+    from tinygrad_mlp.autograd.tensor import Tensor
 
 
 class Conv2d(Module):
@@ -60,7 +62,7 @@ class Conv2d(Module):
         shape = (out_channels, in_channels, *self.kernel_size)
         self.weight, self.bias = weight_and_bias("Conv2d", shape, bias, init, rng, dtype)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array | Tensor) -> Any:
         """Convolve the last two axes."""
         x = as_input(x)
         if x.ndim != 4 or x.shape[1] != self.weight.shape[1]:
@@ -79,7 +81,7 @@ class Conv2d(Module):
         return text + (", bias=False" if self.bias is None else "")
 
 
-def _check_window(layer: Any, x: Any, padding: tuple[int, int]) -> None:
+def _check_window(layer: Any, x: Array | Tensor, padding: tuple[int, int]) -> None:
     """Raise an error for images without a sample, or smaller than the kernel."""
     seen = tuple(n + 2 * p for n, p in zip(x.shape[-2:], padding, strict=True))
     if x.size == 0 or any(n < k for n, k in zip(seen, layer.kernel_size, strict=True)):
@@ -94,7 +96,7 @@ class _Pool2d(Module):
         self.kernel_size = pair(kernel_size, f"{name} kernel_size")
         self.stride = self.kernel_size if stride is None else pair(stride, f"{name} stride")
 
-    def _images(self, x: Any) -> Any:
+    def _images(self, x: Any) -> Array | Tensor:
         x = as_input(x)
         if x.ndim < 2:
             raise ShapeError(
@@ -153,7 +155,7 @@ class Flatten(Module):
     (5, 64)
     """
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array | Tensor) -> Any:
         """Reshape ``(n, ...)`` to ``(n, product of the rest)``."""
         x = as_input(x)
         if x.ndim == 0:

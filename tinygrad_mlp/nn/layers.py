@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from tinygrad_mlp.autograd.argument_types import Operand
+    from tinygrad_mlp.autograd.tensor import Tensor
 
 
 class Sequential(Module):
@@ -177,7 +178,7 @@ class Dropout(Module):
         self.p = float(p)
         self.rng = rng_or_fresh(rng, "Dropout")
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array | Tensor) -> Any:
         """Drop elements of x, in training."""
         if not self.training or self.p == 0:
             return x

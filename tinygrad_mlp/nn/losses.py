@@ -123,7 +123,7 @@ def _absolute_errors(prediction: Any, y: Any) -> Any:
     return ops.abs(prediction - y)
 
 
-def _hubers(prediction: Operand, y: Operand, delta: float = 1.0) -> Any:
+def _hubers(prediction: Operand, y: Operand, delta: float = 1.0) -> Array | Tensor:
     size = _absolute_errors(prediction, y)
     near = ops.minimum(size, delta)
     return near * (size - 0.5 * near)
@@ -137,11 +137,11 @@ def _hinges(prediction: Array | Tensor, y: Array | Tensor) -> Array | Tensor:
     return ops.relu(1 - y * prediction)
 
 
-def _sigmoid_cross_entropies(z: Any, y: Any) -> Any:
+def _sigmoid_cross_entropies(z: Any, y: Array) -> Array | Tensor:
     return y * ops.softplus(-z) + (1 - y) * ops.softplus(z)
 
 
-def _binary_cross_entropies(prediction: Any, y: Any) -> Any:
+def _binary_cross_entropies(prediction: Any, y: Any) -> Array | Tensor:
     z = logits_behind(prediction, ops.sigmoid)
     if z is not None:
         return _sigmoid_cross_entropies(z, y)

@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_mlp.autograd.pytree import leaves
 
 
-def output_shapes(modules: dict[str, Any], call: Callable[[], Any]) -> dict[str, str]:
+def output_shapes(modules: dict[str, Any], call: Callable[[], object]) -> dict[str, str]:
     """Return the shapes of the outputs of modules by path, as text, in a call of their model.
 
     Different shapes are in lines of their own; a module that is not called has none.

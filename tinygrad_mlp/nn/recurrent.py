@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from tinygrad_mlp.autograd.argument_types import Operand
+    from tinygrad_mlp.autograd.graph import Array
     from tinygrad_mlp.autograd.tensor import Tensor
 
 
@@ -51,7 +52,7 @@ class _Cell(Module):
     bias_ih: Parameter
     bias_hh: Parameter
 
-    def _from_input(self, x: Any) -> Tensor:
+    def _from_input(self, x: Array | Tensor) -> Tensor:
         """Return ``W_ih x + b_ih``."""
         if x.ndim == 0 or x.shape[-1] != self.in_features:
             raise ShapeError(
@@ -63,7 +64,7 @@ class _Cell(Module):
         """Return ``W_hh h + b_hh``."""
         return ops.linear(h, self.weight_hh, self.bias_hh)
 
-    def _state(self, h: Any, x: Any) -> Any:
+    def _state(self, h: Array | Tensor | None, x: Array | Tensor) -> Array | Tensor:
         """Return a state, which is 0 where there is none yet."""
         shape = (*x.shape[:-1], self.hidden)
         if h is None:
@@ -106,7 +107,7 @@ class RNNCell(_Cell):
 
     gates = 1
 
-    def forward(self, x: Any, h: Any = None) -> Any:
+    def forward(self, x: Array | Tensor, h: Array | Tensor | None = None) -> Tensor:
         """Return the new state; the one before is 0 if it is None."""
         x = as_input(x)
         return ops.tanh(self._from_input(x) + self._from_state(self._state(h, x)))
@@ -140,7 +141,7 @@ class GRUCell(_Cell):
 
     gates = 3
 
-    def forward(self, x: Any, h: Any = None) -> Any:
+    def forward(self, x: Array | Tensor, h: Any = None) -> Tensor:
         """Return the new state; the one before is 0 if it is None."""
         x = as_input(x)
         h = self._state(h, x)
@@ -180,11 +181,11 @@ class LSTMCell(_Cell):
 
     gates = 4
 
-    def __call__(self, x: Any, state: Any = None) -> Any:
+    def __call__(self, x: Array | Tensor, state: object = None) -> Any:
         """Return the new state, the pair h and c."""
         return self.forward(x, state)
 
-    def forward(self, x: Any, state: Any = None) -> Any:
+    def forward(self, x: Array | Tensor, state: Any = None) -> Any:
         """Return the new state (h, c) of the one before, which is 0 if it is None."""
         x = as_input(x)
         h, c = (self._state(part, x) for part in (state or (None, None)))

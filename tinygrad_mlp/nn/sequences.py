@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn import init as initialisers
 from tinygrad_mlp.nn.init import Initialiser
@@ -43,7 +45,7 @@ class Embedding(Module):
         init = initialisers.normal(1.0) if init is None else init
         self.weight, _ = weight_and_bias("Embedding", shape, False, init, rng, dtype)
 
-    def forward(self, i: Any) -> Any:
+    def forward(self, i: Any) -> Tensor:
         """Return the vectors of the symbols i."""
         i, n = as_input(i), self.weight.shape[0]
         if i.dtype.kind not in "iu":
@@ -99,7 +101,7 @@ class Conv1d(Module):
         shape = (out_channels, in_channels, self.kernel_size)
         self.weight, self.bias = weight_and_bias("Conv1d", shape, bias, init, rng, dtype)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array | Tensor) -> Tensor:
         """Convolve the last axis: images with a single row."""
         x, channels = as_input(x), self.weight.shape[1]
         if (x.ndim != 3 or x.shape[1] != channels or x.size == 0

@@ -161,7 +161,7 @@ class Optimizer(OptimizerSettings):
             name: read_state(partial(self._kept, index, name), name)
             for name in self._states[index]}
 
-    def _kept(self, index: int, name: str) -> Any:
+    def _kept(self, index: int, name: str) -> Array | float:
         return self._states[index][name]
 
     def _keep(self, index: int, name: str, value: object) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import Tensor
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.pytree import leaves
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.optim.rules import State
@@ -80,7 +81,7 @@ def unflattened(fresh: list[State], arrays: Mapping[str, object]) -> list[State]
             f"it belongs to other parameters, or to these in another order "
             f"({'; '.join(sorted(wrong))}). Make the optimizer for the model that was saved.")
 
-    def value(key: str, like: Any) -> Any:
+    def value(key: str, like: Array | float) -> Any:
         array = found[key]
         return integer_at_least(0, array.item(), key) if isinstance(like, int) else array.copy("K")
 

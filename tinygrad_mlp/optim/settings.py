@@ -27,7 +27,7 @@ class Hyperparameters(MutableMapping[str, Any]):
     def __init__(self, optimizer: OptimizerSettings) -> None:
         self._optimizer = optimizer
 
-    def __getitem__(self, name: str) -> Any:
+    def __getitem__(self, name: str) -> bool | float:
         return self._optimizer._hyperparameters[name]
 
     def __setitem__(self, name: str, value: object) -> None:
@@ -114,7 +114,7 @@ class OptimizerSettings:
         """Add the states that new hyper-parameters ask for, and drop those asked for `before`."""
         raise NotImplementedError
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> bool | float:
         # Called for what is not found: in the middle of copying, also before anything is there.
         known = vars(self).get("_hyperparameters", {})
         if name not in known:

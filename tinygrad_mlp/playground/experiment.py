@@ -46,8 +46,8 @@ class PlayExperiment:
         news: messages to all pages that a command has made; the session sends them.
     """
 
-    def __init__(self, model: nn.Module | None, data: Any,
-                 loss: Callable[[Any, Any], Any] | None, settings: PlaySettings) -> None:
+    def __init__(self, model: nn.Module | None, data: object,
+                 loss: Callable[..., object] | None, settings: PlaySettings) -> None:
         self.own_model, self.own_loss = deepcopy(model), loss
         self.source, self.settings = data, settings
         self.rule = ""
@@ -69,7 +69,7 @@ class PlayExperiment:
         """Return a frame of the present state."""
         return frame(self.trainers, self.settings.loss, self.sample, running)
 
-    def do(self, command: Any) -> bytes | None:
+    def do(self, command: object) -> bytes | None:
         """Do what a command asks for; return the answer to who gave it."""
         name = type(command).__name__.removesuffix("Command").lower()
         answer: bytes | None = getattr(self, f"_{name}")(command)

@@ -40,7 +40,7 @@ class Parts:
         self.payload += np.rint(array * (127 / scale)).astype(np.int8).tobytes()
 
 
-def encoded(header: dict[str, Any], payload: bytes = b"") -> bytes:
+def encoded(header: dict[str, object], payload: bytes = b"") -> bytes:
     """Return a message: the length of the header, the header as JSON, and the payload.
 
     >>> encoded({"type": "check"}, b"!")
@@ -50,7 +50,7 @@ def encoded(header: dict[str, Any], payload: bytes = b"") -> bytes:
     return struct.pack("<I", len(text)) + text + payload
 
 
-def _finite(value: Any) -> Any:
+def _finite(value: object) -> Any:
     """Return a value with None for NaN and infinity, which JSON lacks."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
@@ -76,7 +76,7 @@ def frame(trainers: list[Trainer], loss: str, sample: int, running: bool) -> byt
     return encoded({**header, "parts": parts.listed}, parts.payload)
 
 
-def _numbers(trainer: Trainer) -> dict[str, Any]:
+def _numbers(trainer: Trainer) -> dict[str, object]:
     loss, accuracy, test_loss, test_accuracy = trainer.evaluated()
     return {"loss": loss, "accuracy": accuracy, "test_loss": test_loss,
             "test_accuracy": test_accuracy, "norms": trainer.norms(),

@@ -60,7 +60,7 @@ class Playground:
         if self._server is not None:
             self._server.close()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
+    def _repr_mimebundle_(self, **options: object) -> Any:
         if self._widget is None:
             self._widget = widget(self.session)
         shown = self._widget._repr_mimebundle_(**options)
@@ -77,7 +77,7 @@ class Playground:
         return "<Playground: display it in a notebook, or call open() for a page in the browser>"
 
 
-def play(model: Module | None = None, data: Any = "spirals", *, loss: LossFunction | None = None,
+def play(model: Module | None = None, data: object = "spirals", *, loss: LossFunction | None = None,
          **settings: Any) -> Playground:
     """Open a playground: a training to watch, to pause, to step through, and to change.
 

@@ -115,7 +115,7 @@ class Server:
 
     # -- requests --------------------------------------------------------------------------------
 
-    def _answered(self, connection: Any, request: Any) -> Any:
+    def _answered(self, connection: object, request: Any) -> Any:
         """Return the answer to a request; None lets a WebSocket of our own page open."""
         host = request.headers.get_all("Host")
         if len(host) != 1 or host[0] not in self._hosts:

@@ -67,7 +67,7 @@ class Session:
         """Begin with the settings of a name."""
         self.submit(None, {"do": "preset", "name": preset})
 
-    def submit(self, view: View | None, message: Any) -> None:
+    def submit(self, view: View | None, message: object) -> None:
         """Hand over a message of a view; it is dropped if too many wait."""
         try:
             self._inbox.put_nowait((view, message))

@@ -8,7 +8,9 @@ from typing import Any
 
 from tinygrad_mlp import nn, optim
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.nn import init
 from tinygrad_mlp.support.checks import integer_at_least, not_negative, one_of, positive
@@ -32,7 +34,7 @@ OPTIMIZERS: dict[str, Callable[..., Any]] = {
     "rmsprop": optim.RMSprop, "adam": optim.Adam}
 
 
-def squared_error(output: Any, target: Any) -> Any:
+def squared_error(output: Tensor, target: Array) -> Any:
     """Return the squared error of the sigmoids of the outputs."""
     return nn.squared_error(ops.sigmoid(output), target)
 

@@ -79,7 +79,7 @@ def styles(n: int) -> list[dict[str, Any]]:
     return [{"color": c, "marker": m, "linestyle": dashes} for _, c, m, dashes in in_turn]
 
 
-def draw_curve(axes: Axes, x: Sequence[float], values: Sequence[Any], **style: Any) -> None:
+def draw_curve(axes: Axes, x: Sequence[float], values: Sequence[float], **style: Any) -> None:
     """Draw a curve against numbers that are mostly large integers, such as iterations."""
     axes.plot(x, values, **{"markersize": MARKER_SIZE, "linewidth": 1.5, **style})
     axes.xaxis.set_major_formatter("{x:,.0f}")

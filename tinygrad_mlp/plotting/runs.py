@@ -83,7 +83,7 @@ def plot_runs(runs: Mapping[str, Curves], against: str = "iteration",
     return save_figure(figure, path)
 
 
-def plot_learning_rate(rates: Any, n: int, path: str | os.PathLike[str] | None = None) -> Figure:
+def plot_learning_rate(rates: object, n: int, path: str | os.PathLike[str] | None = None) -> Figure:
     """Draw a learning rate, or several, over epochs or steps.
 
     Args:

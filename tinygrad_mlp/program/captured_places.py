@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.nn.layers import Linear
 from tinygrad_mlp.nn.module import Module
 from tinygrad_mlp.optim.optimizer_base import Optimizer
@@ -142,7 +143,7 @@ class Walk:
                 self._seen[id(held)] = -1
                 self._globals(vars(held), attributes, attributes)
 
-    def _partial(self, path: str, made: functools.partial[object]) -> Any:
+    def _partial(self, path: str, made: functools.partial[object]) -> type:
         for part in (made.func, made.args, made.keywords):
             self._add(path, "", None, None, part)
         return functools.partial
@@ -154,7 +155,7 @@ class Walk:
 
     # -- containers --------------------------------------------------------------------------------
 
-    def _sequence(self, path: str, items: Any) -> Any:
+    def _sequence(self, path: str, items: Any) -> type:
         if all(isinstance(item, ATOMS) for item in items):
             self._contents(path, ALL_ITEMS, items, items.copy(), items.copy())
             return type(items)
@@ -180,7 +181,7 @@ class Walk:
             self._add(f"{path}[{key!r}]", ITEM, items, key, item)
         return type(items)
 
-    def _set(self, path: str, items: set[object]) -> Any:
+    def _set(self, path: str, items: set[object]) -> type:
         self._contents(path, ALL_ITEMS, items, items.copy(), items.copy())
         return set
 
@@ -197,7 +198,7 @@ class Walk:
                            some)
         return about
 
-    def _tensor(self, path: str, tensor: Any) -> Any:
+    def _tensor(self, path: str, tensor: Tensor) -> Tensor:
         flag = tensor._requires_grad
         where = f"requires_grad of {path}"
         self._add(where, ATTRIBUTE, tensor, "_requires_grad", flag, counted=True)
@@ -235,7 +236,7 @@ class Walk:
         self._class(path, kind, value)
         return kind
 
-    def _class(self, path: str, kind: type, value: object = None) -> Any:
+    def _class(self, path: str, kind: type, value: object = None) -> type:
         """List the attributes and methods of a class, and the slots of an object of it."""
         for base in kind.__mro__:
             if in_library(base.__module__):
@@ -270,7 +271,7 @@ def in_library(module: str | None) -> bool:
     return isinstance(module, str) and module.partition(".")[0] in LIBRARIES
 
 
-def some_elements(array: Any, places: Any) -> bytes:
+def some_elements(array: Array, places: Array) -> bytes:
     """Return the bytes of the elements of a large array that are compared at every call."""
     elements: bytes = array.flat[places].tobytes()
     return elements

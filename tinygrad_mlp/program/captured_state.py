@@ -163,7 +163,7 @@ def _compared(places: Iterable[CapturedPlace],
     return (p for p in places if p.tensor is None or id(p.tensor) not in known)
 
 
-def _code(place: CapturedPlace, name: Callable[[Any], str]) -> list[str]:
+def _code(place: CapturedPlace, name: Callable[[object], str]) -> list[str]:
     """Return the lines that return False where a place no longer holds what it held."""
     owner, value = name(place.owner), place.value
     if place.read == THESE_ITEMS:

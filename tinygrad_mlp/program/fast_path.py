@@ -41,8 +41,8 @@ FastPath = Callable[[tuple[Any, ...]], Any]
 def fast_path(inputs: Sequence[Variable], assumptions: Sequence[tuple[Callable[[], Any], Any]],
               written: Collection[Variable | None],
               puts: Sequence[tuple[Callable[[Any], None], int]],
-              constants: Sequence[tuple[Callable[[Any], None], Any]],
-              results: Sequence[tuple[int, Callable[[Any], Any]]], alone: bool,
+              constants: Sequence[tuple[Callable[[object], None], object]],
+              results: Sequence[tuple[int, Callable[[object], object]]], alone: bool,
               **scope: Any) -> FastPath:
     """Return the function that runs a program where only the numbers of the arguments are new.
 

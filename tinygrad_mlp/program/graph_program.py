@@ -122,7 +122,7 @@ class _Passes:
             self._made[node, index] = Tracer.of(result)
         self.found[node, VALUE] = made.results[0]
 
-    def _argument(self, parent: Any, array: Any) -> Any:
+    def _argument(self, parent: Node | Value | None, array: Any) -> Tracer:
         if isinstance(parent, Node):
             return self._made[parent, 0]
         if parent is not None and parent.node is not None:

@@ -46,7 +46,7 @@ class Variable:
         self.shape: tuple[int, ...] = np.shape(data)
         self.dtype: np.dtype[Any] | None = None if type(data) in Number else data.dtype
 
-    def like(self, name: str | None = None, label: Any = None) -> Variable:
+    def like(self, name: str | None = None, label: object = None) -> Variable:
         """Return a new variable of the same type, computed by nothing and without an example."""
         made = copy.copy(self)
         made.data = made.instruction = None

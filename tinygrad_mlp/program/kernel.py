@@ -134,7 +134,7 @@ class _Filling(TreeCopier):
                  scope: Mapping[str, Any]) -> None:
         self.operands, self.static, self.scope = operands, static, scope
 
-    def visit_Call(self, node: ast.Call) -> Any:
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         """Return a call with its arguments filled in."""
         # An operation imports SciPy when it first runs; a program imports it at its top.
         return ast.Name("special") if _is_special(node, self.scope) else self.generic_visit(node)

@@ -123,7 +123,7 @@ class Recording(Trace):
                 f"was computed from. Compute it inside, or pass it in.\n  at {user_site()}")
         return self._capture(value).tracer
 
-    def returned(self, out: Any) -> Any:
+    def returned(self, out: object) -> Any:
         """Return the results; a tensor from outside among them is read anew at every run."""
         def read(leaf: object) -> Any:
             if not isinstance(leaf, Value) or type(leaf) is Tracer:
@@ -160,7 +160,7 @@ class Recording(Trace):
         """Return a tracer for a number or an array that is read at every run."""
         return self.input(get(), InputSource("state", get, _identity(get)), name)
 
-    def write(self, put: Callable[[Any], None], value: object, replaces: object) -> None:
+    def write(self, put: Callable[[object], None], value: object, replaces: object) -> None:
         """Record that a value is handed over at the end of every run."""
         target = replaces.variable if type(replaces) is Tracer else None
         self.updates.append(Update(put, as_operand(value), target))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.call_site import user_site
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
 from tinygrad_mlp.autograd.op import Op, op, plain_output
 from tinygrad_mlp.autograd.ops import astype
@@ -33,19 +33,19 @@ _slot: Any = vars(Value)["data"]  # where a tracer keeps its variable and its la
 
 
 @op(register=False, elementwise=True, nondifferentiable=True, latex=r"{x1} \wedge {x2}")
-def both(x1: Any, x2: Any) -> Any:
+def both(x1: Array, x2: Array) -> Any:
     """Return where both conditions hold: ``&`` between results of comparisons."""
     return x1 & x2
 
 
 @op(register=False, elementwise=True, nondifferentiable=True, latex=r"{x1} \vee {x2}")
-def either(x1: Any, x2: Any) -> Any:
+def either(x1: Array, x2: Array) -> Array:
     """Return where at least one condition holds: ``|`` between results of comparisons."""
     return x1 | x2
 
 
 @op(register=False, elementwise=True, nondifferentiable=True, latex=r"\neg {x}")
-def opposite(x: Any) -> Any:
+def opposite(x: Array) -> Array:
     """Return where a condition does not hold: ``~`` of the result of a comparison."""
     return ~x
 
@@ -116,7 +116,7 @@ class Tracer(Tensor):
         """Type of the elements."""
         return self.variable.dtype or np.asarray(self.variable.data).dtype
 
-    def stand_for(self, other: Any) -> None:
+    def stand_for(self, other: Array | Tensor) -> None:
         """Stand for another value from now on, as an array that is changed: aliases see it."""
         _slot.__set__(self, _slot.__get__(other.data))
 
@@ -132,19 +132,19 @@ class Tracer(Tensor):
         """Return the same numbers in another dtype."""
         return self if np.dtype(dtype) == self.dtype else astype(self, dtype=np.dtype(dtype))
 
-    def __and__(self, other: object) -> Any:
+    def __and__(self, other: object) -> Tracer:
         return both(self, other)
 
-    def __rand__(self, other: object) -> Any:
+    def __rand__(self, other: object) -> Tracer:
         return both(other, self)
 
-    def __or__(self, other: object) -> Any:
+    def __or__(self, other: object) -> Tracer:
         return either(self, other)
 
-    def __ror__(self, other: object) -> Any:
+    def __ror__(self, other: object) -> Tracer:
         return either(other, self)
 
-    def __invert__(self) -> Any:
+    def __invert__(self) -> Tracer:
         return opposite(self)
 
     def __len__(self) -> int:
@@ -190,11 +190,11 @@ class Trace:
         """Return the context in which operations are recorded."""
         return changed_mode(hook=self)
 
-    def input(self, data: Any, label: Any = None) -> Tracer:
+    def input(self, data: Any, label: object = None) -> Tracer:
         """Return a tracer for an argument of the function to be traced."""
         return Tracer.of(Variable(np.asarray(data), label=label))
 
-    def array_of(self, value: Value) -> Any:
+    def array_of(self, value: Value) -> Array:
         """Return what takes the place of a tensor's array: a tracer, or a constant array."""
         return value.data
 

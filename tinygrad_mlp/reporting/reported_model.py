@@ -91,11 +91,11 @@ class ReportedModel:
         inside = ((self.outputs >= 0) & (self.outputs <= 1)).all()
         return self.outputs if inside else None
 
-    def _loss_of(self, X: Any, Y: Any) -> Any:
+    def _loss_of(self, X: Any, Y: Array) -> Tensor:
         self.model.eval()
         return self.loss(self.model(Tensor(X, name="x")), Tensor(Y, name="y"))
 
-    def _loss_of_one(self) -> Any:
+    def _loss_of_one(self) -> Tensor:
         one = 0 if self.network is not None else slice(0, 1)  # a NeuralNetwork takes a vector
         return self._loss_of(self.X[one], self.Y[one])
 

@@ -28,8 +28,8 @@ RESERVED = (
 """The entries of the metadata that `save` writes itself."""
 
 
-def save(path: str | os.PathLike[str], model: Any, *, metadata: Mapping[str, object] | None = None,
-         history: History | None = None) -> None:
+def save(path: str | os.PathLike[str], model: object, *,
+         metadata: Mapping[str, object] | None = None, history: History | None = None) -> None:
     """Write the weights and the architecture of a model to a file, completely or not at all.
 
     The metadata hold the architecture (each module's class and settings), the versions of this
@@ -95,7 +95,7 @@ def _training_metadata(history: History) -> dict[str, object]:
     return stored
 
 
-def load(path: str | os.PathLike[str], model: Any) -> Any:
+def load(path: str | os.PathLike[str], model: object) -> Any:
     """Read weights saved by `save` into a model of the same architecture, and return it.
 
     From a checkpoint (see `fit`) it reads the weights of the model.

@@ -80,7 +80,7 @@ def from_torch_state(model_or_layers: object, path_or_dict: Any, *,
     return model_or_layers
 
 
-def _module_of(model: Any) -> Module:
+def _module_of(model: object) -> Module:
     if isinstance(model, NeuralNetwork):
         return model.model
     if isinstance(model, Module):

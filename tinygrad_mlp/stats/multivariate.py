@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.argument_types import Operand
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.errors import ShapeError
 from tinygrad_mlp.stats.univariate import LOG_2PI, operand
 
@@ -47,7 +47,7 @@ class MultivariateNormal:
         """Compute the density; see `logpdf`."""
         return ops.exp(self.logpdf(x, mean, cov, allow_singular))
 
-    def _on_support(self, centred: Any, cov: Any) -> Any:
+    def _on_support(self, centred: Array, cov: Array) -> Array:
         """Return the logarithm of the density for a covariance that may be singular.
 
         ``det(Σ + N)``, with the projector N on what Σ maps to 0, is the product of the others.
@@ -65,11 +65,11 @@ class MultivariateNormal:
         d = shape[0] if shape else operand(mean).size
         return 0.5 * d * (1 + LOG_2PI) + self._half_log_det(self._triangle(cov, d))
 
-    def _triangle(self, cov: Operand, d: int) -> Any:
+    def _triangle(self, cov: Operand, d: int) -> Array:
         """Return Cholesky's factor of the covariance."""
         return ops.cholesky(self._matrix(cov, d))
 
-    def _matrix(self, cov: Operand, d: int) -> Any:
+    def _matrix(self, cov: Operand, d: int) -> Array:
         matrix = operand(cov)
         if matrix.ndim == 0:
             matrix = matrix * np.eye(d)
@@ -79,7 +79,7 @@ class MultivariateNormal:
                 f"Got {matrix.shape}.")
         return matrix
 
-    def _half_log_det(self, triangle: Any) -> Any:
+    def _half_log_det(self, triangle: Array) -> Array:
         return ops.sum(ops.log(ops.diagonal(triangle)))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.argument_types import Operand
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.support.checks import as_array
 
 LOG_2PI = math.log(2 * math.pi)
@@ -29,12 +29,12 @@ def operand(x: Operand) -> Any:
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
-def standardised(x: Operand, loc: Operand, scale: Operand) -> Any:
+def standardised(x: Operand, loc: Operand, scale: Operand) -> Array:
     """Return ``(x − loc) / scale``."""
     return (operand(x) - operand(loc)) / operand(scale)
 
 
-def within(inside: Any, function: Any, z: Any, outside: float) -> Any:
+def within(inside: Array, function: Any, z: Array, outside: float) -> Array:
     """Return ``function(z)`` where z is inside of the support, and a constant elsewhere."""
     if np.all(inside):
         return function(z)

@@ -51,7 +51,7 @@ def shared(node: Node, position: int, g: Any) -> Any:
         return unbroadcast(share, like, node.op, position)
 
 
-def local_derivatives(node: Node, position: int, g: Any, entry: Entry) -> list[Array] | None:
+def local_derivatives(node: Node, position: int, g: Array, entry: Entry) -> list[Array] | None:
     """Return the derivatives of all results with respect to one entry of an argument.
 
     What an argument receives is linear in the cotangent: ``x̄_j = Σ_i g_i ∂y_i/∂x_j``. So the
@@ -86,7 +86,7 @@ def _one_at(like: Array, entry: Entry) -> Array:
     return one
 
 
-def terms(node: Node, position: int, g: Any, entry: Entry) -> tuple[ChainTerm, ...] | None:
+def terms(node: Node, position: int, g: Array, entry: Entry) -> tuple[ChainTerm, ...] | None:
     """Return the products that are not zero, the largest first; None where they are not known."""
     local = local_derivatives(node, position, g, entry)
     if local is None:
@@ -101,13 +101,13 @@ def terms(node: Node, position: int, g: Any, entry: Entry) -> tuple[ChainTerm, .
     return tuple(sorted(found, key=lambda term: -abs(term.product)))
 
 
-def strongest(array: Any) -> Entry:
+def strongest(array: Array) -> Entry:
     """Return the entry with the largest absolute value; that of a number is empty."""
     size = np.nan_to_num(np.abs(np.asarray(array)))
     return tuple(int(i) for i in np.unravel_index(int(size.argmax()), size.shape))
 
 
-def entry_before(node: Node, position: int, g: Any, entry: Entry) -> Entry | None:
+def entry_before(node: Node, position: int, g: Array, entry: Entry) -> Entry | None:
     """Return the entry of an argument that one entry of the incoming gradient reaches most."""
     if node.op.outputs > 1:
         return None

@@ -34,7 +34,7 @@ Key = Any
 class StepBuilder:
     """The steps of a graph. The arguments are those of `steps`."""
 
-    def __init__(self, graph: Recorded, names: Mapping[str, Any],
+    def __init__(self, graph: Recorded, names: Mapping[str, object],
                  follow: tuple[Value | str, Entry] | None,
                  report: DerivationReport | None) -> None:
         self.graph = graph
@@ -82,7 +82,7 @@ class StepBuilder:
         """Return whether a node is part of the one after it, or changes nothing."""
         return node in self.graph.inlined or is_alias(node)
 
-    def _resolved(self, parent: Any) -> Any:
+    def _resolved(self, parent: Node | Value | None) -> Any:
         """Return what an argument is, without nodes that change nothing."""
         while isinstance(parent, Node) and is_alias(parent):
             parent = parent[0]
@@ -118,7 +118,7 @@ class StepBuilder:
 
     # -- names -----------------------------------------------------------------------------------
 
-    def _name(self, parent: Any, array: Any) -> str:
+    def _name(self, parent: Node | Value | None, array: Array) -> str:
         if parent is None and np.ndim(array) == 0:
             return "None" if array is None else format_number(array)
         return self.naming.of_argument(parent, array).text
@@ -283,7 +283,7 @@ def _node(key: Key) -> Any:
     return key[0] if isinstance(key, tuple) else key
 
 
-def _has_box(parent: Any, array: Any) -> bool:
+def _has_box(parent: Node | Value | None, array: Array | None) -> bool:
     """Return whether an argument is a source with a box: a leaf, or an array without gradient."""
     if parent is None:
         return array is not None and np.ndim(array) > 0

@@ -109,7 +109,7 @@ class Steps(Sequence[Step]):
 
 def steps(loss: Value, report: DerivationReport | None = None, *,
           follow: tuple[Value | str, Entry] | None = None,
-          names: Mapping[str, Any] | None = None) -> Steps:
+          names: Mapping[str, object] | None = None) -> Steps:
     """Show one forward and one backward pass step by step, with the numbers of this graph.
 
     A forward step computes a value. A backward step computes a gradient by the chain rule: over all

@@ -123,7 +123,7 @@ def checked_rng(rng: object, who: str) -> Generator:
     return rng
 
 
-def rng_or_fresh(rng: Any, who: str) -> Generator:
+def rng_or_fresh(rng: np.random.Generator | None, who: str) -> Generator:
     """Return `rng`, or for None a new generator that the operating system seeds."""
     return np.random.default_rng() if rng is None else checked_rng(rng, who)
 

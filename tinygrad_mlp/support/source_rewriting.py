@@ -92,7 +92,7 @@ def is_installed(value: FunctionType | ModuleType) -> bool:
     return str(file).startswith(INSTALLED)
 
 
-def copied(node: Any, change: Change) -> Any:
+def copied(node: ast.AST, change: Change) -> Any:
     """Return a copy of a syntax tree in which `change` has replaced what it wants to replace."""
     fields: dict[str, Any] = {}
     for name, value in ast.iter_fields(node):

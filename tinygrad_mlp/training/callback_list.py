@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.training.callbacks import Callback
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.training.run import Run
 
 EVENTS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 CALLED = (*EVENTS, "state_dict", "load_state_dict")
@@ -77,7 +80,7 @@ class CallbackList(list[Callback]):
     `with_state`.
     """
 
-    def __init__(self, callbacks: Any) -> None:
+    def __init__(self, callbacks: object) -> None:
         if not isinstance(callbacks, Iterable):
             raise InvalidArgumentError(
                 f"fit: callbacks must be a list. Got {type(callbacks).__name__}. Write [callback].")
@@ -87,7 +90,7 @@ class CallbackList(list[Callback]):
         self.evaluate_training = any(callback.evaluates_training for callback in self)
         self.with_state = [callback for callback in self if callback.keeps_state]
 
-    def tell(self, event: str, run: Any) -> None:
+    def tell(self, event: str, run: Run) -> None:
         """Call the method of that name of each callback."""
         for callback in self:
             getattr(callback, event)(run)

@@ -246,7 +246,7 @@ def _generators(model: Module, order: object) -> list[tuple[list[str], Any]]:
     return [([*users, type(g.bit_generator).__name__], g) for users, g in found.values()]
 
 
-def _kinds(model: dict[str, Any], parameters: list[Any]) -> dict[str, str]:
+def _kinds(model: dict[str, Any], parameters: list[Array]) -> dict[str, str]:
     """Return dtype and shape of a model's arrays and of an optimizer's other parameters."""
     others = {f"parameter {i} of the optimizer": a for i, a in enumerate(parameters)}
     arrays = {**model, **others}

@@ -36,8 +36,8 @@ LossFunction = Callable[..., Any]
 """A function ``(prediction, target)`` that returns the mean over samples."""
 
 
-def evaluate(model: Module, loss: LossFunction, X: Any, Y: Any = None, *,
-             sample_weight: Any = None) -> tuple[float, float | None]:
+def evaluate(model: Module, loss: LossFunction, X: object, Y: object = None, *,
+             sample_weight: object = None) -> tuple[float, float | None]:
     """Return the loss per sample and the accuracy of `model`, in evaluation mode.
 
     Args:
@@ -181,7 +181,7 @@ class Evaluator:
         return Record(run.iteration, run.epoch, run.seconds, **figures)
 
 
-def predict(model: Module, X: Any) -> Array:
+def predict(model: Module, X: object) -> Array:
     """Return the output of `model` for each row of X, in evaluation mode, as a plain array.
 
     X may be `data.batches` of inputs, or of pairs whose first part are the inputs.

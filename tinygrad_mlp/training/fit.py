@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 
-def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any = None, *,
-        epochs: int, batch_size: int | None = None, accumulate: int = 1, validation: Any = None,
+def fit(model: Any, loss: LossFunction, optimizer: Any, X: object, Y: object = None, *,
+        epochs: int, batch_size: int | None = None, accumulate: int = 1, validation: object = None,
         shuffle: bool | str | None = None, rng: Generator | None = None,
         callbacks: Iterable[Any] = (), monitor: bool | Callable[[Record], str] = False,
         compiled: bool | str = "auto", block: int | None = None, threads: int | None = None,
         record_every: int | None = None, record_epochs: bool | None = None,
-        evaluate_training: bool = False, checkpoint: Any = None, sample_weight: Any = None,
-        class_weight: Any = None, ranks: Ranks | None = None) -> History:
+        evaluate_training: bool = False, checkpoint: object = None, sample_weight: object = None,
+        class_weight: object = None, ranks: Ranks | None = None) -> History:
     """Train `model` by gradient descent on batches.
 
     Each step takes the next batch (x, y), computes ``L = loss(model(x), y)`` and its gradient, and
@@ -164,7 +164,7 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: Any, Y: Any = None, *
 
 
 def _prepared(model: Module, loss: LossFunction, optimizer: Any, training: Data, objective: Any,
-              validation: Any, hooks: CallbackList, settings: FitSettings,
+              validation: object, hooks: CallbackList, settings: FitSettings,
               rng: Generator | None, monitor: Any, checkpoint: Any,
               team: Ranks) -> _Events:
     """Return the events of a training, of which nothing has been changed yet."""

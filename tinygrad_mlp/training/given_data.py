@@ -19,7 +19,7 @@ from tinygrad_mlp.training.weights import WeightedLoss, combined_weights
 BATCHES = "where X is data.batches"
 
 
-def fitting_settings(settings: FitSettings, X: Any, ranks: Ranks) -> FitSettings:
+def fitting_settings(settings: FitSettings, X: object, ranks: Ranks) -> FitSettings:
     """Return the settings, with those of a source of batches where X is one."""
     if not isinstance(X, BatchSource):
         return settings
@@ -41,8 +41,8 @@ def fitting_settings(settings: FitSettings, X: Any, ranks: Ranks) -> FitSettings
     return settings._replace(batch_size=len(first[0]), shuffle=X.shuffles)
 
 
-def training_data(model: Module, loss: LossFunction, X: Any, Y: Any, sample_weight: Any,
-                  class_weight: Any) -> tuple[Data, Callable[..., Any]]:
+def training_data(model: Module, loss: LossFunction, X: Any, Y: Any, sample_weight: object,
+                  class_weight: object) -> tuple[Data, Callable[..., Any]]:
     """Return the checked examples, and the loss of a batch of them."""
     precise = precision(model)
     if not isinstance(X, BatchSource):
@@ -67,7 +67,7 @@ def training_data(model: Module, loss: LossFunction, X: Any, Y: Any, sample_weig
     return BatchExamples(X, dtypes, precise), objective
 
 
-def validation_data(validation: Any, training: Data) -> Data | None:
+def validation_data(validation: object, training: Data) -> Data | None:
     """Return the validation data of `fit`, checked; None without any."""
     weighted = training.weight is not None
     if isinstance(validation, BatchSource):

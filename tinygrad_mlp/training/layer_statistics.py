@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from tinygrad_mlp.errors import InvalidArgumentError, StateDictError
 from tinygrad_mlp.nn import Module
 from tinygrad_mlp.nn.module import evaluation, precision
 from tinygrad_mlp.support.checks import integer_at_least
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.training.run import Run
 
 
 class Distributions:
@@ -92,12 +95,12 @@ class Distributions:
         self.epochs, (self.activations, self.gradients) = epochs, values
         self.with_parameters = set(names)
 
-    def on_start(self, run: Any) -> None:
+    def on_start(self, run: Run) -> None:
         """Forget an earlier run, and look at the untrained network."""
         self._forget()
         self.look(run.model, 0)
 
-    def on_epoch(self, run: Any) -> None:
+    def on_epoch(self, run: Run) -> None:
         """Look at the network as it is now."""
         self.look(run.model, run.epoch + 1)
 

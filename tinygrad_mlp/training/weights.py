@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.data.rows import Rows, chunks, selected
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 from tinygrad_mlp.nn.losses import losses_of_samples, sums_of_samples
@@ -36,7 +37,7 @@ class WeightedLoss:
         self.loss = loss
         self._of_samples = losses_of_samples(loss) or loss
 
-    def __call__(self, prediction: Any, target: Any, weight: Any) -> Any:
+    def __call__(self, prediction: Tensor, target: Array, weight: Any) -> Any:
         """Return the loss of a batch."""
         losses = self._of_samples(prediction, target)
         shape, n = getattr(losses, "shape", ()), prediction.shape[0]
@@ -47,7 +48,7 @@ class WeightedLoss:
         return ops.sum(sums_of_samples(losses) * weight) / ops.sum(weight)
 
 
-def combined_weights(Y: Any, sample_weight: Any, class_weight: Any, dtype: DTypeLike,
+def combined_weights(Y: Any, sample_weight: object, class_weight: object, dtype: DTypeLike,
                      name: str = "fit: ") -> Array | None:
     """Return the weight of each sample, with the factor of its class; None where there is none.
 
@@ -97,7 +98,7 @@ def _class_numbers(Y: Array | Rows, name: str) -> Array:
         f"or a class number 0, 1, 2, ... for each sample. Got targets of shape {Y.shape}.")
 
 
-def _class_factors(class_weight: Any, classes: Array, weight: Array, name: str) -> Array:
+def _class_factors(class_weight: object, classes: Array, weight: Array, name: str) -> Array:
     """Return for each sample the weight of its class.
 
     "balanced" gives each of the k classes that occur the same sum of weights: the weight of a class

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tinygrad_mlp.autograd.argument_types import Operand
 from tinygrad_mlp.autograd.graph import Array
@@ -28,8 +29,8 @@ STATISTICS: dict[str, Callable[..., Any]] = {
 
 @implements(np.pad)
 def pad(
-    array: Operand, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0,
-    stat_length: Any = None, end_values: Any = 0, reflect_type: str = "even",
+    array: Operand, pad_width: object, mode: str = "constant", *, constant_values: ArrayLike = 0,
+    stat_length: object = None, end_values: object = 0, reflect_type: str = "even",
 ) -> Any:
     """Add a border around the array.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.call_site import user_site
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.nested_lists import array, has_tensors
 from tinygrad_mlp.autograd.op import IMPLEMENTED_BY, OURS_FOR_NUMPYS
@@ -100,7 +100,7 @@ def is_traced(index: object) -> bool:
     return any(isinstance(part, Value) and isinstance(part.data, Value) for part in parts)
 
 
-def with_stored(x: Any, index: object, value: object) -> Any:
+def with_stored(x: Any, index: object, value: object) -> Array:
     """Return a copy of `x` after ``x[index] = value``."""
     parts = index if isinstance(index, tuple) else (index,)
     if is_traced(index) and any(isinstance(p, Tensor) and p.dtype.kind == "b" for p in parts):
@@ -207,7 +207,8 @@ def _at(name: str, ufunc: Any, target: Any, index: Any, value: Any = None) -> No
     overwrite(target, ufunc(target, added), name)
 
 
-def copyto(dst: Any, src: Any, casting: str = "same_kind", where: object = True) -> None:
+def copyto(dst: Array, src: Array | float, casting: str = "same_kind",
+           where: object = True) -> None:
     """Do what ``np.copyto`` does to a tensor."""
     if not isinstance(dst, Tensor):
         raise into_a_plain_array()

@@ -176,7 +176,7 @@ def constant(array: Array) -> Any:
     return array
 
 
-def buffer_of(storage: Storage, view: Array) -> Any:
+def buffer_of(storage: Storage, view: Array) -> RecordedBuffer:
     """Return a buffer for a view of a storage's memory."""
     made: Any = RecordedBuffer.__new__(RecordedBuffer)
     _slot.__set__(made, Held(storage, view))
@@ -198,7 +198,7 @@ def moved(array: Array, memory: Array, low: int) -> Array:
     return np.ndarray(array.shape, array.dtype, memory, offset, array.strides)
 
 
-def new_buffer(array: Array) -> Any:
+def new_buffer(array: Array) -> RecordedBuffer:
     """Return a buffer with the numbers of a new array, whose memory it takes over."""
     if array.flags.c_contiguous and array.base is None:
         return buffer_of(Storage(array.reshape(-1), user_site()), array)
@@ -246,7 +246,7 @@ def may_change(tensor: Any) -> bool:
     return not tensor._requires_grad if tensor.node is None else tensor.node.op.outputs == 1
 
 
-def refuse_leaf(member: Any, tensor: Any) -> None:
+def refuse_leaf(member: Any, tensor: Array) -> None:
     """Refuse to store into a leaf, or into one of several outputs, or into a view of one.
 
     Nodes hold these tensors themselves, and would be given what was stored later.

@@ -144,7 +144,7 @@ def dot(a: Any, *others: Any, **options: Any) -> Any:
 def calling_dot(function: ast.expr) -> Change:
     """Return the change of ``a.dot(b)`` to ``function(a, b)``."""
 
-    def change(original: ast.AST, copy: Any) -> Any:
+    def change(original: ast.AST, copy: Any) -> ast.AST:
         called = getattr(copy, "func", None)
         if isinstance(called, ast.Attribute) and called.attr == "dot":
             made = ast.Call(function, [called.value, *copy.args], copy.keywords)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.nested_lists import array
 from tinygrad_mlp.autograd.op import implements
 from tinygrad_mlp.autograd.stores.assign import into_a_plain_array, overwrite, store
@@ -14,7 +15,7 @@ from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
 
 
-def _cycled(values: object, count: int) -> Any:
+def _cycled(values: object, count: int) -> Array:
     """Return `count` values, again from the beginning where there are fewer."""
     flat = ops.ravel(array(values))
     return flat[np.arange(count) % flat.size]
@@ -32,7 +33,7 @@ def put(a: object, ind: object, v: object, mode: str = "raise") -> None:
 
 
 @implements(np.putmask)
-def putmask(a: Any, mask: Any, values: object) -> None:
+def putmask(a: Array, mask: Array, values: object) -> None:
     """Store into each element where `mask` holds the value at its own place."""
     if not isinstance(a, Tensor):
         raise into_a_plain_array()
@@ -44,7 +45,7 @@ def putmask(a: Any, mask: Any, values: object) -> None:
 
 
 @implements(np.place)
-def place(arr: Any, mask: Any, vals: Any) -> None:
+def place(arr: Any, mask: Array, vals: object) -> None:
     """Store values, in order, into the elements where `mask` holds."""
     if not isinstance(arr, Tensor):
         raise into_a_plain_array()

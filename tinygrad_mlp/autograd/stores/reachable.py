@@ -109,7 +109,7 @@ def _parts(value: object) -> list[Any]:
 
 
 @functools.lru_cache(maxsize=512)
-def methods_of(cls: Any) -> tuple[list[FunctionType], bool]:
+def methods_of(cls: type) -> tuple[list[FunctionType], bool]:
     """Return the methods of a class that a user wrote, and whether all others have written all."""
     found = [m for c in cls.__mro__ for m in vars(c).values()]
     plain = [m.__func__ if isinstance(m, (staticmethod, classmethod)) else

@@ -32,7 +32,7 @@ def address(a: Array) -> int:
     return place
 
 
-def root_of(a: Any) -> Any:
+def root_of(a: Any) -> Array:
     """Return the array that owns the memory of a view; anything else as it is."""
     while isinstance(getattr(a, "base", None), np.ndarray):
         a = a.base

@@ -30,7 +30,7 @@ class ViewOp(Op):
     # What a call with a buffer first does; None for the ordinary call. Set by `buffer`.
     of_buffer: ClassVar[Callable[..., Any]]
 
-    def __call__(self, *args: Any, **static: Any) -> Any:
+    def __call__(self, *args: object, **static: object) -> Any:
         """Call the operation, and note what shares memory."""
         if args and type(args[0]) is ViewOp.buffer:
             made = ViewOp.of_buffer(self, args, static)
@@ -64,7 +64,7 @@ def _note(argument: object, made: Value, root: object) -> None:
         members[id(argument)] = weakref.ref(argument)
 
 
-def family(tensor: Any) -> list[Any]:
+def family(tensor: Any) -> list[Array]:
     """Return the tensors that share memory with a tensor, oldest first, itself among them."""
     root = root_of(tensor.layout)
     known = _FAMILIES.get(id(root))

@@ -13,6 +13,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.one_node import rematerialize as checkpoint
 from tinygrad_mlp.autograd.tape import function_of
+from tinygrad_mlp.autograd.tensor import Tensor
 
 __all__ = [
     "checkpoint", "deriv", "elementwise_grad", "grad", "grad_and_aux", "grad_named", "hessian",
@@ -114,7 +115,7 @@ def tensor_jacobian_product(fun: Function, argnum: int = 0) -> Function:
 vector_jacobian_product = tensor_jacobian_product
 
 
-def _half_square(y: Any) -> Any:
+def _half_square(y: Tensor) -> Tensor:
     return ops.sum(y * y) / 2
 
 

@@ -39,7 +39,7 @@ def check_grads(f: Callable[..., object], argnum: int | Sequence[int] | None = N
     return lambda *args, **kwargs: _check(f, argnum, modes, order, args, kwargs)
 
 
-def _check(f: Callable[..., Any], argnum: Any, modes: Sequence[str], order: int, args: Any,
+def _check(f: Callable[..., object], argnum: Any, modes: Sequence[str], order: int, args: Any,
            kwargs: Any) -> None:
     places = range(len(args)) if argnum is None else argnum
     chosen = (places,) if isinstance(places, int) else tuple(places)
@@ -64,10 +64,10 @@ def _check(f: Callable[..., Any], argnum: Any, modes: Sequence[str], order: int,
             _check(lambda x: make_vjp(moved)(x)[0](u), None, modes, order - 1, (at,), {})
 
 
-def combo_check(fun: Callable[..., Any], *args: Any, **options: Any) -> Callable[..., None]:
+def combo_check(fun: Callable[..., object], *args: Any, **options: Any) -> Callable[..., None]:
     """Return a check of all combinations of the given lists of arguments."""
 
-    def check(*lists: Sequence[Any], **named: Sequence[Any]) -> None:
+    def check(*lists: Sequence[object], **named: Sequence[object]) -> None:
         for given in product(*lists):
             for values in product(*named.values()):
                 keywords = dict(zip(named, values, strict=True))

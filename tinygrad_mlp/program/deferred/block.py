@@ -289,7 +289,7 @@ def _for_block(program: Program, loss: MeanLoss | None) -> tuple[Program, list[V
     return made, list(made.results[1:-1] if loss is None else made.results[:-1])
 
 
-def plan(executable: Executable, optimizer: Any, steps: int | None = None,
+def plan(executable: Executable, optimizer: object, steps: int | None = None,
          threads: int = 1) -> Block | None:
     """Return blocks for a step that returns its loss, where they are possible and pay off.
 

@@ -28,14 +28,17 @@ step are made of, and from step to step these are multiplied out.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 
+if TYPE_CHECKING:
+    from tinygrad_mlp.optim.optimizers import SGD
 
-def coefficients(optimizer: Any, lrs: Sequence[float]) -> tuple[Array, Array]:
+
+def coefficients(optimizer: SGD, lrs: Sequence[float]) -> tuple[Array, Array]:
     """Return what the optimizer's rule makes of W_0, V_0 and the gradients, step by step.
 
     The first array has a row for each t = 0, …, K with the coefficients of W_0, V_0 and every g_i

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
+
 SIZES = (5, 7, 11)
 """Batch sizes to record at. Primes, so that a quotient such as n // 2 does not look like a line."""
 
@@ -67,7 +69,7 @@ def _equal(a: object, b: object) -> bool:
     return a is b or (type(a) is type(b) and bool(a == b or (a != a and b != b)))
 
 
-def _line(values: Sequence[Any], sizes: Sequence[int]) -> Affine:
+def _line(values: Sequence[float], sizes: Sequence[int]) -> Affine:
     if sizes[0] == sizes[1]:
         raise Varies
     scale = (values[1] - values[0]) / (sizes[1] - sizes[0])
@@ -81,7 +83,7 @@ def _line(values: Sequence[Any], sizes: Sequence[int]) -> Affine:
     return line
 
 
-def _array(arrays: Sequence[Any], sizes: Sequence[int]) -> Any:
+def _array(arrays: Sequence[Array], sizes: Sequence[int]) -> Any:
     first = arrays[0]
     if not all(type(a) is np.ndarray and a.dtype == first.dtype for a in arrays):
         raise Varies

@@ -35,13 +35,13 @@ def _softmax(a: Array, axis: Axis) -> Any:
     return e / ops.sum(e, axis=axis, keepdims=True)
 
 
-def _logsumexp(a: Array, axis: Axis, keepdims: bool) -> Any:
+def _logsumexp(a: Array, axis: Axis, keepdims: bool) -> Tracer:
     m = ops.max(a, axis=axis, keepdims=True)
     total = m + ops.log(ops.sum(ops.exp(a - m), axis=axis, keepdims=True))
     return total if keepdims else ops.sum(total, axis=axis)  # removes axes of length 1
 
 
-def _stack(*arrays: Array, axis: int) -> Any:
+def _stack(*arrays: Array, axis: int) -> Tracer:
     return OPS["concatenate"](*(ops.expand_dims(a, axis) for a in arrays), axis=axis)
 
 
@@ -52,7 +52,7 @@ def _diff(a: Array, n: int, axis: int) -> Array:
     return a
 
 
-def _hypot(x1: Any, x2: Any) -> Any:
+def _hypot(x1: Tracer, x2: Array | float) -> Any:
     """Divide by the larger one, so that no square is too large or too small."""
     a, b = ops.abs(x1), ops.abs(x2)
     large, small = ops.maximum(a, b), ops.minimum(a, b)
@@ -61,24 +61,24 @@ def _hypot(x1: Any, x2: Any) -> Any:
     return large * ops.sqrt(ratio * ratio + 1)
 
 
-def _log1p(x: Array) -> Any:
+def _log1p(x: Array) -> Tracer:
     """Correct ``ln(1 + x)`` by what the sum has rounded off (Kahan)."""
     y = 1 + x
     exact = (y == 1) | (y == math.inf)
     return ops.where(exact, x, ops.log(y) * (x / ops.where(exact, 1.0, y - 1)))
 
 
-def _expm1(x: Array) -> Any:
+def _expm1(x: Array) -> Tracer:
     """Use a product, since ``e^x − 1`` loses digits for small x."""
     return ops.tanh(x / 2) * (ops.exp(x) + 1)
 
 
-def _arcsinh(x: Any) -> Any:
+def _arcsinh(x: Any) -> Tracer:
     a = ops.abs(x)
     return ops.sign(x) * _log1p(a + a * (a / (1 + _hypot(a, 1.0))))
 
 
-def _norm(x: Array, axis: Axis, keepdims: bool, ord: Any) -> Any:
+def _norm(x: Array, axis: Axis, keepdims: bool, ord: float) -> Any:
     if ord == 2:
         return ops.sqrt(ops.sum(x * x, axis=axis, keepdims=keepdims))
     if ord == 1:
@@ -86,7 +86,7 @@ def _norm(x: Array, axis: Axis, keepdims: bool, ord: Any) -> Any:
     return ops.sum(ops.abs(x) ** ord, axis=axis, keepdims=keepdims) ** (1 / ord)
 
 
-def _var(a: Array, axis: Axis, ddof: int, keepdims: bool) -> Any:
+def _var(a: Array, axis: Axis, ddof: int, keepdims: bool) -> Tracer:
     centred = a - ops.mean(a, axis=axis, keepdims=True)
     total = ops.sum(centred * centred, axis=axis, keepdims=keepdims)
     return total / (a.size // max(math.prod(total.shape), 1) - ddof)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,11 @@ LARGEST = 2_000_000_000
 """The number of bytes that a file of this format can hold."""
 
 
-def export_onnx(model: Any, path: str | os.PathLike[str], *, input_shape: Any = None,
-                input_dtype: Any = None, dtype: Any = None, batch_size: int | None = None,
-                input_name: str = "input", output_name: str = "output",
-                label_name: str | None = None, opset: int = OPSET,
-                metadata: dict[str, Any] | None = None) -> None:
+def export_onnx(model: object, path: str | os.PathLike[str], *, input_shape: Any = None,
+                input_dtype: Any = None, dtype: DTypeLike | None = None,
+                batch_size: int | None = None, input_name: str = "input",
+                output_name: str = "output", label_name: str | None = None, opset: int = OPSET,
+                metadata: Mapping[str, object] | None = None) -> None:
     """Write a model as an ONNX file, completely or not at all, for onnxruntime and other tools.
 
     The file holds the computation of the model in evaluation mode, taken from a recording of its
@@ -127,7 +127,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str], *, input_shape: Any = 
     write_file(path, known.get(file_format).serialize_proto(onnx_model))
 
 
-def _module_of(model: Any) -> tuple[Module, Shape | None]:
+def _module_of(model: object) -> tuple[Module, Shape | None]:
     """Return the module of anything that can be exported, and the shape of a sample if known."""
     if isinstance(model, Module):
         return model, inputs.sample_shape(model)
@@ -213,7 +213,7 @@ def _onnx_model(module: Module, lowered: LoweredModel, dtype: Any, names: tuple[
         producer_version=__version__)
 
 
-def _length(n: Any) -> Any:
+def _length(n: Any) -> int | str:
     """Return the length of an axis for the description of an input or output."""
     if not isinstance(n, Affine):
         return int(n)

@@ -40,7 +40,7 @@ class Labels(NamedTuple):
         graph.nodes[-1].output[:] = [self.name]
 
 
-def labels_of(model: Any, name: str) -> Labels:
+def labels_of(model: object, name: str) -> Labels:
     """Return what the output of labels needs of a fitted classifier, or of a pipeline with one."""
     classifier = last_step(model)
     if not hasattr(classifier, "__onnx_classes__"):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import no_grad
 from tinygrad_mlp.autograd.op import Op
 from tinygrad_mlp.errors import ExportError
@@ -26,7 +26,7 @@ class LayerRecording(Recording):
         self.layers: dict[Instruction, str] = {}  # the innermost module; "" outside of all
         self._names = {id(module): name for name, module in model.named_modules()}
 
-    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, object]) -> Any:
         """Record a call of an operation."""
         n = len(self.instructions)
         out = super().__call__(op, args, static)
@@ -51,7 +51,7 @@ class LayerRecording(Recording):
         return ""
 
 
-def example(shape: tuple[int, ...], dtype: DTypeLike) -> Any:
+def example(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
     """Return an example input for recording.
 
     Its numbers decide nothing, but differ, so that a wrong definition shows. Integers, which may

@@ -116,7 +116,7 @@ class _LoweredRecording:
         return self._places.get(a, a) if isinstance(a, Variable) else a
 
 
-def _used(lines: Sequence[Any], output: Any) -> list[Any]:
+def _used(lines: Sequence[Any], output: Variable) -> list[Any]:
     """Return the instructions, or calls, that the output depends on."""
     wanted = {output} if isinstance(output, Variable) else set()
     used = []

@@ -50,7 +50,7 @@ class OpCall(NamedTuple):
 class OnnxGraph:
     """An ONNX graph under construction: nodes, initialisers, and their names."""
 
-    def __init__(self, state: Mapping[str, Array], float_dtype: Any,
+    def __init__(self, state: Mapping[str, Array], float_dtype: np.dtype[np.generic] | None,
                  names: tuple[str, ...]) -> None:
         self.nodes: list[Any] = []
         self.initialisers: dict[str, Array] = {}
@@ -106,7 +106,7 @@ class OnnxGraph:
 
     # -- inputs of nodes ---------------------------------------------------------------------
 
-    def read(self, a: Any, dtype: Any = None) -> str:
+    def read(self, a: object, dtype: DTypeLike | None = None) -> str:
         """Return the name of an operand for nodes, converted to a dtype if one is given."""
         if isinstance(a, Variable):
             return self.cast(self._names[a], a.dtype, dtype)

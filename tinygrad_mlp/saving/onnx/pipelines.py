@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import DTypeLike
 
     from tinygrad_mlp.autograd.argument_types import Operand
+    from tinygrad_mlp.autograd.graph import Array
+    from tinygrad_mlp.autograd.tensor import Tensor
+    from tinygrad_mlp.program.trace import Tracer
 
 Step = Callable[[Any], Any]
 
@@ -26,14 +29,14 @@ class PreprocessedNetwork(Module):
     def __init__(self, steps: list[Step], network: Module) -> None:
         self.steps, self.network = steps, network
 
-    def forward(self, x: Operand) -> Any:
+    def forward(self, x: Operand) -> Tensor:
         """Apply the steps, then the network."""
         for step in self.steps:
             x = step(x)
         return self.network(x)
 
 
-def is_pipeline(model: Any) -> bool:
+def is_pipeline(model: object) -> bool:
     """Return whether a model is a pipeline of scikit-learn."""
     if type(model).__module__.partition(".")[0] != "sklearn":
         return False
@@ -47,7 +50,7 @@ def last_step(model: Any) -> Any:
     return last_step(model.steps[-1][1]) if is_pipeline(model) else model
 
 
-def module_of(pipeline: Any) -> tuple[Module, tuple[int, ...]]:
+def module_of(pipeline: object) -> tuple[Module, tuple[int, ...]]:
     """Return a fitted pipeline as a module, and the shape of one sample."""
     from sklearn.utils.validation import check_is_fitted
 
@@ -80,8 +83,8 @@ def _steps(pipeline: Any, final: object, dtype: DTypeLike) -> list[Step]:
     return steps
 
 
-def _affine(minus: Any, over: Any, dtype: Any, times: bool = False,
-            plus: Any = None) -> Step:
+def _affine(minus: Array | None, over: Array | None, dtype: np.dtype[np.generic],
+            times: bool = False, plus: Array | None = None) -> Step:
     """Return ``(x − minus) / over``, or times it, plus a vector; None leaves a part out."""
     minus, over, plus = (None if a is None else np.asarray(a, dtype) for a in (minus, over, plus))
 
@@ -93,13 +96,13 @@ def _affine(minus: Any, over: Any, dtype: Any, times: bool = False,
     return step
 
 
-def _min_max(step: Any, dtype: Any) -> Step:
+def _min_max(step: Any, dtype: np.dtype[np.generic]) -> Step:
     scaled = _affine(None, step.scale_, dtype, times=True, plus=step.min_)
     low, high = (float(end) for end in step.feature_range)
     return (lambda x: ops.clip(scaled(x), low, high)) if step.clip else scaled
 
 
-def _projected(step: Any, dtype: Any) -> Step:
+def _projected(step: Any, dtype: np.dtype[np.generic]) -> Step:
     matrix = np.asarray(step.components_.T, dtype)
     if getattr(step, "whiten", False):
         matrix = matrix / np.sqrt(np.asarray(step.explained_variance_, dtype))
@@ -112,7 +115,7 @@ def _selected(step: Any, dtype: DTypeLike) -> Step:
     return lambda x: ops.take(x, places, axis=1)
 
 
-def _imputed(step: Any, dtype: Any) -> Step:
+def _imputed(step: Any, dtype: np.dtype[np.generic]) -> Step:
     numbers = np.asarray(step.statistics_, dtype)
     missing = step.missing_values
     if step.add_indicator or np.isnan(numbers).any() or not isinstance(missing, (int, float)):
@@ -131,7 +134,7 @@ def _normalised(step: Any, dtype: DTypeLike) -> Step:
         "max": lambda x: ops.max(ops.abs(x), axis=1, keepdims=True)}
     norm = size[step.norm]
 
-    def normalised(x: Any) -> Any:
+    def normalised(x: Tracer) -> Any:
         of = norm(x)
         return x / ops.where(ops.equal(of, 0.0), 1.0, of)
 

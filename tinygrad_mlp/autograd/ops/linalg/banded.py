@@ -6,8 +6,6 @@ row i and column j, where u diagonals lie above the main one. The rest means not
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from tinygrad_mlp.autograd.argument_types import Operand
@@ -75,7 +73,7 @@ def solve_banded_op(a: Array, b: Array, *, lower: int, upper: int) -> Array:
     return scipy_linalg().solve_banded((lower, upper), a, b, check_finite=False)
 
 
-def solve_banded(l_and_u: tuple[int, int], a: Operand, b: Operand) -> Any:
+def solve_banded(l_and_u: tuple[int, int], a: Operand, b: Operand) -> Array:
     """Solve ``A y = b`` for a matrix with few diagonals, in linear time.
 
     Args:

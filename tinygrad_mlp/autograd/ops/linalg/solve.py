@@ -142,13 +142,13 @@ def _pinv_rule(g: Array, y: Array, a: Array, rcond: ArrayLike | None) -> Array:
     samples=lambda rng: [
         Sample(rng.normal(size=shape) + 2 * np.eye(*shape[-2:]), rcond=None)
         for shape in ((3, 2), (2, 3), (2, 2, 2))])
-def pinv_op(a: Array, *, rcond: Any = None) -> Array:
+def pinv_op(a: Array, *, rcond: Array | float | None = None) -> Array:
     return np.linalg.pinv(a, rcond)
 
 
 @implements(np.linalg.pinv)
-def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *,
-         rtol: Any = np._NoValue) -> Any:
+def pinv(a: Any, rcond: Array | float | None = None, hermitian: bool = False, *,
+         rtol: Any = np._NoValue) -> Array:
     """Compute the pseudo-inverse of Moore and Penrose.
 
     The rule holds where the rank does not change nearby: always for full rank. At a lower rank
@@ -178,7 +178,7 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *,
 
 
 @implements(np.linalg.matrix_power)
-def matrix_power(a: Operand, n: int) -> Any:
+def matrix_power(a: Operand, n: int) -> Array:
     """Raise matrices to an integer power by repeated squaring; negative n invert them.
 
     Raises:

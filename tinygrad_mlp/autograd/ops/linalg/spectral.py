@@ -172,7 +172,7 @@ def eigvalsh(a: Array, *, UPLO: str = "L") -> Array:
     return _lapack_eigvalsh(a, UPLO)
 
 
-def _svd_rule(g: Any, y: Any, a: Array, full_matrices: bool) -> Any:
+def _svd_rule(g: Any, y: Any, a: Array, full_matrices: bool) -> Array:
     (g_u, g_s, g_vh), (u, s, vh) = g, y
     rows, columns = a.shape[-2:]
     if g_u is None and g_vh is None:

@@ -60,7 +60,7 @@ def _pad_rule(g: Array, y: Array, array: Array, pad_width: ArrayLike, mode: str,
         *sample_arrays(rng, shapes=((3, 3),), pad_width=(1, ((0, 1), (2, 0))), mode=PAD_MODES),
         Sample(rng.normal(size=4), pad_width=(2, 1))))
 def pad_op(array: Array, *, pad_width: Any, mode: str = "constant",
-           constant_values: Any = 0) -> Array:
+           constant_values: float = 0) -> Array:
     if mode != "constant":
         return _np_pad(array, pad_width, mode=mode)
     widths = np.broadcast_to(pad_width, (array.ndim, 2))
@@ -85,7 +85,7 @@ def _roll_reference(a: Array, shift: int | Sequence[int], axis: Axis) -> Array:
     return a
 
 
-def _roll_latex(a: Any, shift: object, axis: Any) -> str:
+def _roll_latex(a: Any, shift: object, axis: object) -> str:
     given = shift if axis is None or a.ndim == 1 else (shift, axis)
     shown = str(given).replace(" ", "")
     return rf"\mathrm{{roll}}_{{\mathrm{{{shown}}}}}({a})"

@@ -75,7 +75,7 @@ def swapaxes(a: Array, *, axis1: int, axis2: int) -> Array:
 
 
 @implements(np.moveaxis)
-def moveaxis(a: Operand, source: Shape, destination: Shape) -> Any:
+def moveaxis(a: Operand, source: Shape, destination: Shape) -> Array:
     """Move axes from the positions `source` to `destination`; the others keep their order.
 
     Args:

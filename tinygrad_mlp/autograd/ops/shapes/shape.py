@@ -146,7 +146,7 @@ def atleast_1d(*arrays: Operand) -> Any:
 
 
 @implements(np.atleast_2d)
-def atleast_2d(*arrays: Operand) -> Any:
+def atleast_2d(*arrays: Operand) -> Array:
     """Return arrays with at least two axes: a vector becomes a row.
 
     >>> atleast_2d([1.0, 2.0])

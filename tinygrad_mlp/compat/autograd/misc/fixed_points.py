@@ -10,7 +10,7 @@ from tinygrad_mlp import autograd
 __all__ = ["fixed_point"]
 
 
-def fixed_point(f: Callable[[Any], Callable[[Any], Any]], a: object, x0: object,
-                distance: Callable[[Any, Any], Any] | None = None, tol: float = 1e-10) -> Any:
+def fixed_point(f: Callable[..., Callable[..., object]], a: object, x0: object,
+                distance: Callable[..., object] | None = None, tol: float = 1e-10) -> Any:
     """Solve ``x = f(a)(x)``, from x0: `tg.fixed_point`, which measures distances itself."""
     return autograd.fixed_point(lambda a, x: f(a)(x), a, x0, tol=tol)

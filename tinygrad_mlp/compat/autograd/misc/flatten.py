@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.pytree import leaves, rebuild
 
 __all__ = ["flatten"]
@@ -28,7 +29,7 @@ def flatten(value: object) -> tuple[Any, Callable[[Any], Any]]:
     shapes = [np.shape(a) for a in arrays]
     ends = np.cumsum([0, *(np.prod(shape, dtype=int) for shape in shapes)])
 
-    def unflatten(vector: Any) -> Any:
+    def unflatten(vector: Array) -> Any:
         parts = [ops.reshape(vector[start:stop], shape=shape)
                  for start, stop, shape in zip(ends, ends[1:], shapes, strict=False)]
         return rebuild(value, parts)

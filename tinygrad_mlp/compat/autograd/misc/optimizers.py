@@ -22,7 +22,7 @@ Callback = Callable[[Any, int, Any], Any] | None
 
 
 def _minimised(grad: Gradient, x: Any, callback: Callback, num_iters: int, update: Any,
-               state: Callable[[Any], dict[str, Any]]) -> Any:
+               state: Callable[[object], dict[str, object]]) -> Any:
     arrays = [np.asarray(a, float) for a in leaves(x)]
     states = [state(a) for a in arrays]
     for i in range(num_iters):
@@ -35,7 +35,7 @@ def _minimised(grad: Gradient, x: Any, callback: Callback, num_iters: int, updat
     return rebuild(x, arrays)
 
 
-def sgd(grad: Gradient, x: Any, callback: Callback = None, num_iters: int = 200,
+def sgd(grad: Gradient, x: object, callback: Callback = None, num_iters: int = 200,
         step_size: float = 0.1, mass: float = 0.9) -> Any:
     """Minimise by gradient descent along the running mean of gradients, ``v' = m v + (1 − m) g``.
 
@@ -59,7 +59,7 @@ def rmsprop(grad: Gradient, x: Any, callback: Callback = None, num_iters: int = 
                       lambda a: {"v": np.ones_like(a)})
 
 
-def adam(grad: Gradient, x: Any, callback: Callback = None, num_iters: int = 100,
+def adam(grad: Gradient, x: object, callback: Callback = None, num_iters: int = 100,
          step_size: float = 0.001, b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> Any:
     """Minimise by Adam.
 

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.ops.shapes.shape import places, shape_of
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError, ShapeError
 
 __all__ = ["convolve"]
 
 
-def convolve(A: Any, B: Any, axes: Sequence[Sequence[int]] | None = None,
+def convolve(A: Array | Tensor, B: Array | Tensor, axes: Sequence[Sequence[int]] | None = None,
              dot_axes: Sequence[Sequence[int]] = ((), ()), mode: str = "full") -> Any:
     """Convolve two arrays over all of their axes, as `tg.convolve`, or over some.
 
@@ -66,7 +68,7 @@ def _pairs(axes: Sequence[Sequence[int]], ndims: Sequence[int]) -> list[tuple[in
     return [places("convolve", tuple(own), ndim) for own, ndim in zip(axes, ndims, strict=True)]
 
 
-def _meets(n: int, m: int, mode: str) -> Any:
+def _meets(n: int, m: int, mode: str) -> Array:
     """Return 1 where ``i = p + q``, else 0, for places i of a result and p, q of two vectors."""
     spans = {"full": (0, n + m - 1), "valid": (min(n, m) - 1, abs(n - m) + 1),
              "same": ((m - 1) // 2, n)}

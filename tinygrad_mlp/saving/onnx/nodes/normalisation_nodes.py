@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op, op
+from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.saving.onnx.nodes.table import node_for
 from tinygrad_mlp.saving.onnx.onnx_graph import OnnxGraph, OpCall, Stored
 
@@ -79,7 +80,8 @@ def _uses(calls: Sequence[OpCall], start: int, wanted: tuple[str, ...]) -> list[
     return run if tuple(names) == wanted else None
 
 
-def _one_call(kind: Op, run: Sequence[OpCall], x: Any, names: Sequence[str], eps: float) -> OpCall:
+def _one_call(kind: Op, run: Sequence[OpCall], x: Variable, names: Sequence[str],
+              eps: float) -> OpCall:
     last, layer = run[-1], run[-1].layer
     stored = (Stored(f"{layer}.{name}".lstrip(".")) for name in names)
     return OpCall(kind, (x, *stored), {"eps": eps}, last.result, last.shape, layer)
