@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Array, Value, make_value
-from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.op import Op, Static
 
 TRIALS = 4
 """Number of noisy evaluations from which the rounding error of one evaluation is estimated."""
@@ -61,12 +61,12 @@ class RoundingNoise:
         self.eps, self.rng, self.constants = eps, rng, constants
         self._left: Iterator[tuple[int, Decision]] = iter(enumerate(decisions))
 
-    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    def __call__(self, op: Op, args: tuple[object, ...], static: Static) -> Any:
         """Apply the operation to changed arguments."""
         found = evaluate(op, args, self.arrays(op, args, static), static)
         return self._as_decided(op, found) if decides(op, static) else found
 
-    def arrays(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> tuple[Any, ...]:
+    def arrays(self, op: Op, args: tuple[object, ...], static: Static) -> tuple[Any, ...]:
         """Return the arguments' arrays with errors, or exact where `op` only compares or moves."""
         exact = exact_arrays(op, args)
         # Equal numbers must stay equal: the rule of max looks for the maximum in its argument.

@@ -173,8 +173,9 @@ def report_on(handed: Handed, at: Mapping[str, Array], options: Options,
     return report
 
 
-def assert_derivation(loss: Callable[..., Any], derived: Callable[..., Any] | Mapping[str, Any],
-                      point: Mapping[str, Any] | None = None, **options: Any) -> None:
+def assert_derivation(loss: Callable[..., object],
+                      derived: Callable[..., object] | Mapping[str, object],
+                      point: Mapping[str, object] | None = None, **options: Any) -> None:
     """Raise an error unless all gradients derived by hand are given and right: for tests.
 
     Args:

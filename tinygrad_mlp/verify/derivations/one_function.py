@@ -18,7 +18,7 @@ LOSSES = ("loss", "cost", "L", "J", "value", "error", "nll", "objective")
 GRADIENTS = ("grads", "grad", "gradients", "gradient")
 
 
-def split(found: object, function: Callable[..., object]) -> tuple[Any, Any, list[str]]:
+def split(found: object, function: Callable[..., object]) -> tuple[object, object, list[str]]:
     """Return the loss, the gradients, and their texts, of what one function returned.
 
     The loss is the first result, or the last one, or under its name in a dict. What comes besides

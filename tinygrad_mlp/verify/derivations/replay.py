@@ -15,7 +15,7 @@ from tinygrad_mlp.autograd.gradients import ancestors, gradients
 from tinygrad_mlp.autograd.graph import Array, Node, Value, make_value
 from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
-from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.op import Op, Static
 from tinygrad_mlp.autograd.tape import without_copies
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import NotDifferentiableError, OpDefinitionError, ShapeError, TinygradError
@@ -50,7 +50,7 @@ class DecisionRecorder:
         self.sites: dict[Node, CallSite] = {}
         self._outer = MODE.get().hook
 
-    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    def __call__(self, op: Op, args: tuple[object, ...], static: Static) -> Any:
         """Apply the operation as without this hook."""
         call = op.unhooked if self._outer is None else partial(self._outer, op)
         found = call(args, static)
@@ -70,7 +70,7 @@ class Shifted:
     def __init__(self, number: int) -> None:
         self._left = number
 
-    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    def __call__(self, op: Op, args: tuple[object, ...], static: Static) -> Any:
         """Apply the operation."""
         found = op.unhooked(args, static)
         if decides(op, static):
@@ -292,7 +292,7 @@ def _changed_vjp(op: Op, changes: Sequence[Change]) -> Callable[..., object]:
     return vjp
 
 
-def _nothing(position: int, g: Any, y: Any, arrays: Sequence[object],
-             static: dict[str, object]) -> Any:
+def _nothing(position: int, g: Array, y: Array, arrays: Sequence[object],
+             static: dict[str, object]) -> Array:
     """Return a share of zero."""
     return np.zeros_like(arrays[position])

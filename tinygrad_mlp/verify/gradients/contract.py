@@ -18,7 +18,7 @@ from tinygrad_mlp.autograd.debug import arrays_of, fingerprint
 from tinygrad_mlp.autograd.describe import label
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.mode import changed_mode
-from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.op import Op, Static
 from tinygrad_mlp.autograd.tape import source_of_copy
 from tinygrad_mlp.verify.gradients.probe import Probe, ProbeTape, data_of
 from tinygrad_mlp.verify.gradients.report import Problem
@@ -44,7 +44,7 @@ class Contract:
 
     # -- operations and their rules ----------------------------------------------------------
 
-    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    def __call__(self, op: Op, args: tuple[object, ...], static: Static) -> Any:
         """Apply an operation and check that its arguments are the same afterwards."""
         given = arrays_of(args)
         before = [fingerprint(a) for a in given]
@@ -101,8 +101,8 @@ class Contract:
             kinds = f"returned {share.dtype} for an argument of {givers[0].dtype}"
             self.report("dtype", where, f"{kinds}. Keep its precision.")
 
-    def _check_calls(self, where: str, run: Callable[[Any], Any], first: Array,
-                     parts: Sequence[Any]) -> None:
+    def _check_calls(self, where: str, run: Callable[[object], object], first: Array,
+                     parts: Sequence[Array]) -> None:
         """Call the rule again, with the same cotangent, a multiple of it, and zero."""
 
         def again(factor: float) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import MODE, changed_mode
-from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.op import Op, Static
 from tinygrad_mlp.errors import TinygradError
 from tinygrad_mlp.verify.gradients.directions import Directions, Noise, random_direction, usual_step
 from tinygrad_mlp.verify.gradients.probe import Probe, data_of
@@ -130,14 +130,14 @@ class NotAnalytic(Exception):
     """Raised and caught here, where an operation cannot be continued to complex numbers."""
 
 
-def analytic(references: str, outer: Any) -> Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]:
+def analytic(references: str, outer: Any) -> Callable[[Op, tuple[object, ...], Static], object]:
     """Return a hook under which operations take complex numbers.
 
     Some forward functions cannot (SciPy's are real), or lose the imaginary part. The reference of
     the operation's record replaces them "never", "where needed" or "wherever known". If the `outer`
     hook, around this one, is a `RoundingNoise`, that changes the arguments.
     """
-    def hook(op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    def hook(op: Op, args: tuple[object, ...], static: Static) -> Any:
         noisy = isinstance(outer, RoundingNoise)
         arrays = outer.arrays(op, args, static) if noisy else exact_arrays(op, args)
         if op.nondifferentiable or not any(map(np.iscomplexobj, arrays)):

@@ -208,7 +208,7 @@ def pulled_back(f: Callable[..., object]) -> Callable[..., Any]:
     its cotangent is wrong at second order only.
     """
 
-    def gradients_of(args: tuple[object, ...], cotangents: list[object]) -> list[Any]:
+    def gradients_of(args: tuple[object, ...], cotangents: list[object]) -> list[Tensor]:
         given = leaves(args)
         # (Complex numbers are there only because a complex step is being taken.)
         inputs = []

@@ -20,7 +20,7 @@ ALONE = "Differences are too uncertain to show it; the complex step alone does."
 """The note of a mistake that a kink inside f could make up."""
 
 
-def relative_error(a: Any, n: Any, error: Any, rtol: float) -> Any:
+def relative_error(a: Any, n: Array | float, error: Array | float, rtol: float) -> Any:
     """Return ``|a − n| / (max(|a|, |n|) + error / rtol)``; infinite for what is not finite.
 
     >>> float(relative_error(1.25, 1.0, 0.0, 1e-6)), float(relative_error(0.0, 0.0, 0.0, 1e-6))

@@ -194,7 +194,7 @@ class _Layer:
             given |= self._of_inputs(found, args[0])
         return given
 
-    def _of_inputs(self, found: object, layer: Any) -> Gradients:
+    def _of_inputs(self, found: object, layer: object) -> Gradients:
         """Return the gradients of the inputs, and of parameters returned after them."""
         slots = self.inputs.slots
         if found is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType
 from typing import Any
 
@@ -29,7 +29,7 @@ NO_PARAMETERS = ("running", "moving", "input", "output", "cache", "mask", "last"
 Paths = dict[tuple[Any, ...], Array]
 
 
-def method_of(layer: Any, names: Iterable[str], who: str) -> Any:
+def method_of(layer: object, names: Iterable[str], who: str) -> Callable[..., object]:
     """Return the function of the layer's class that has one of the names.
 
     Raises:
@@ -45,12 +45,12 @@ def method_of(layer: Any, names: Iterable[str], who: str) -> Any:
         f"check_layer(forward, backward, x, …).")
 
 
-def arrays_of(layer: Any) -> Paths:
+def arrays_of(layer: object) -> Paths:
     """Return the arrays that a layer holds, by the keys that lead to them."""
     return {place.path: place.array for place in places(layer)}
 
 
-def gradients_of(layer: Any, before: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[
+def gradients_of(layer: object, before: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[
         str, tuple[Array, str]]:
     """Return the gradients that a layer holds after its backward pass, by parameter name.
 
@@ -118,7 +118,7 @@ def _collections(path: tuple[object, ...],
     return [*inside, *beside]
 
 
-def _by_methods(layer: Any, before: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[
+def _by_methods(layer: object, before: Mapping[str, Sequence[tuple[object, ...]]]) -> dict[
         str, tuple[Array, str]]:
     """Return the gradients that a method such as get_grads() gives, in a dict or in order."""
     method = next((m for m in METHODS if callable(getattr(layer, m, None))), None)
@@ -137,7 +137,7 @@ def _by_methods(layer: Any, before: Mapping[str, Sequence[tuple[object, ...]]]) 
             for i, (name, array) in enumerate(zip(names, arrays, strict=True))}
 
 
-def _in_order(layer: Any, before: Mapping[str, Sequence[tuple[object, ...]]]) -> list[str]:
+def _in_order(layer: object, before: Mapping[str, Sequence[tuple[object, ...]]]) -> list[str]:
     """Return the parameters in the order in which the layer lists them, if it does."""
     method = next((m for m in PARAMETERS if callable(getattr(layer, m, None))), None)
     if method is None:
@@ -148,7 +148,7 @@ def _in_order(layer: Any, before: Mapping[str, Sequence[tuple[object, ...]]]) ->
     return [name for name in listed if name is not None]
 
 
-def candidates(layer: Any) -> dict[str, list[Place]]:
+def candidates(layer: object) -> dict[str, list[Place]]:
     """Return the arrays of a layer that may be parameters, by name."""
     found = [place for place in places(layer) if not any(
         canonical(str(key)) in HOLDERS for key in place.path[:-1])]
@@ -160,14 +160,14 @@ def candidates(layer: Any) -> dict[str, list[Place]]:
     return distinct(kept)
 
 
-def reset(layer: Any) -> None:
+def reset(layer: object) -> None:
     """Set the gradients of a layer to zero, where it has a method for that."""
     method = next((m for m in RESETS if callable(getattr(layer, m, None))), None)
     if method is not None:
         getattr(layer, method)()
 
 
-def copied_layer(layer: Any, groups: Mapping[str, Sequence[Place]], point: Mapping[str, object],
+def copied_layer(layer: object, groups: Mapping[str, Sequence[Place]], point: Mapping[str, object],
                  who: str) -> Any:
     """Return a copy of a layer whose parameters have the values of a point."""
     return with_values(layer, {id(group[0].array): point[name]

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op, Sample
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.verify.gradients import GradReport, check_grad
 from tinygrad_mlp.verify.operations.report import Failure
 
@@ -71,13 +72,13 @@ class OpCase:
         # (Samples are points enough.)
         return check_grad(f, *inputs, order=order, seed=self.seed, rtol=self.rtol, points=0)
 
-    def rule_inputs(self, seed: int) -> tuple[list[Any], list[Array], list[Array]]:
+    def rule_inputs(self, seed: int) -> tuple[list[Array], list[Array], list[Array]]:
         """Return copies of the arguments, the outputs, and random cotangents of these."""
         args = self.copies()
         outs = [o.copy() for o in self.forward(args)]
         return args, outs, self.cotangents(outs, seed)
 
-    def share(self, place: int, g: Sequence[Any], outs: Sequence[Any],
+    def share(self, place: int, g: Sequence[Any], outs: Sequence[Array | Tensor],
               args: Sequence[object]) -> Any:
         """Return the result of the rule of an argument as it is, not yet unbroadcast."""
         several = self.op.outputs > 1

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import OPS, Op
 
 BAR = "\u0304"
@@ -42,7 +43,7 @@ class NoMeaning(Exception):
     """Raised for a sample that an equation says nothing about."""
 
 
-def matrix(a: Any) -> Any:
+def matrix(a: Array) -> Any:
     """Return an array that has the two axes of matrices; a vector has no transpose."""
     if np.ndim(a) < 2:
         raise NoMeaning("a vector is no matrix")

@@ -33,6 +33,7 @@ from tinygrad_mlp.verify.operations.report import Failure
 
 if TYPE_CHECKING:
     from tinygrad_mlp.autograd.argument_types import Axis
+    from tinygrad_mlp.autograd.graph import Array
 
 RTOL = 1e-8
 
@@ -73,7 +74,7 @@ def wrong_relations(equation: WrittenEquation, case: OpCase,
     return [relation for relation in equation.relations if not values.agree(relation, partly)]
 
 
-def as_shape(value: object, shape: tuple[int, ...]) -> Any:
+def as_shape(value: object, shape: tuple[int, ...]) -> Array:
     """Return a gradient in the shape of its argument: summed down, or repeated."""
     value = np.asarray(value, float)
     if [n for n in value.shape if n != 1] == [n for n in shape if n != 1]:
@@ -159,7 +160,7 @@ class Values:
 
     def _evaluated(
         self, side: RelationSide, names: dict[str, object], axis: Axis, keepdims: bool
-    ) -> Any:
+    ) -> Array:
         for name in side.names & REDUCTIONS.keys() - names.keys():
             of_several = self.equation.functions.get(name)
             names[name] = partial(over_axes, name, of_several, axis=axis, keepdims=keepdims)
@@ -181,7 +182,7 @@ class Values:
                     sizes.setdefault(place, size)
         return sizes
 
-    def _for_indices(self, name: str, count: int) -> Any:
+    def _for_indices(self, name: str, count: int) -> Array:
         """Return a value with the axes that indices count last, and `count` new ones."""
         value = self.reduced[name] if name in self.reduced else self.named(name)
         definition = self.equation.definitions.get(name)
@@ -194,7 +195,7 @@ class Values:
         return value.reshape(value.shape + (1,) * count) if isinstance(value, np.ndarray) else value
 
 
-def over_axes(name: str, of_several: Any, *parts: Any, **axes: Any) -> Any:
+def over_axes(name: str, of_several: Any, *parts: object, **axes: object) -> Any:
     """Return the reduction of one array, or what the function of several arrays gives."""
     return of_several(*parts) if len(parts) > 1 else REDUCTIONS[name](*parts, **axes)
 

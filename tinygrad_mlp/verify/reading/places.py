@@ -30,7 +30,8 @@ class Place(NamedTuple):
         return text
 
 
-def places(value: Any, path: tuple[Any, ...] = (), seen: set[int] | None = None) -> Iterator[Place]:
+def places(value: object, path: tuple[int | str, ...] = (),
+           seen: set[int] | None = None) -> Iterator[Place]:
     """Yield the arrays of floating-point numbers within objects, dicts, lists and tuples."""
     seen = set() if seen is None else seen
     if isinstance(value, np.ndarray):
