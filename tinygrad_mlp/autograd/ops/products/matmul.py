@@ -22,19 +22,28 @@ def _product(a: Array, b: Array) -> Array:
     return a * b if a.shape[-1] == 1 else a @ b
 
 
+def _column(a: Array) -> Array:
+    """Return vectors as columns; of arrays in a twentieth of the time that an operation takes."""
+    return a[..., None] if type(a) is np.ndarray else expand_dims(a, -1)
+
+
+def _times_vectors(matrices: Array, vectors: Array) -> Array:
+    return matrices @ vectors if vectors.ndim == 1 else (matrices @ _column(vectors))[..., 0]
+
+
 def _matmul_x1(g: Array, y: Array, x1: Array, x2: Array) -> Array:
     if x2.ndim == 1:  # y = X1 x2: an outer product (for two vectors, a multiple)
-        return g * x2 if x1.ndim == 1 else expand_dims(g, -1) * x2
+        return g * x2 if x1.ndim == 1 else _column(g) * x2
     if x1.ndim == 1:  # y = x1ᵀ X2
-        return (x2 @ expand_dims(g, -1))[..., 0]
+        return _times_vectors(x2, g)
     return _product(g, x2.mT)
 
 
 def _matmul_x2(g: Array, y: Array, x1: Array, x2: Array) -> Array:
     if x1.ndim == 1:  # y = x1ᵀ X2
-        return g * x1 if x2.ndim == 1 else expand_dims(x1, -1) * expand_dims(g, -2)
+        return g * x1 if x2.ndim == 1 else _column(x1) * expand_dims(g, -2)
     if x2.ndim == 1:  # y = X1 x2
-        return (x1.mT @ expand_dims(g, -1))[..., 0]
+        return _times_vectors(x1.mT, g)
     return _product(x1.mT, g)
 
 
