@@ -64,7 +64,7 @@ class WrongLineSearch(NamedTuple):
         def call(function: object, leaves: Mapping[str, object]) -> Any:
             return _with(handed.loss, function)(leaves)
 
-        def evaluate(function: object, parameters: Mapping[str, Array]) -> Mapping[str, Any]:
+        def evaluate(function: object, parameters: Mapping[str, Array]) -> Mapping[str, Array]:
             return handed._replace(derived=_with(derived, function)).answer(parameters).gradients
 
         rtol = min(1e-2, max(1e-6, 4 * tolerance))

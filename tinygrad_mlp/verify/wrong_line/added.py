@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.support.source_rewriting import copied
 from tinygrad_mlp.verify.wrong_line.repair import evaluated
 from tinygrad_mlp.verify.wrong_line.syntax import (
@@ -21,7 +22,8 @@ from tinygrad_mlp.verify.wrong_line.syntax import (
 )
 
 
-def scaled(root: ast.expr, variables: Mapping[str, Any], numbers: Sequence[float]) -> Edits:
+def scaled(root: ast.expr, variables: Mapping[str, Array | float],
+           numbers: Sequence[float]) -> Edits:
     """Yield an expression with a number as a further factor, of all of it or of one term."""
     counts = [text for text, value in variables.items() if np.ndim(value) == 0]
     counts += [f"np.sqrt({text})" for text in counts
@@ -38,7 +40,7 @@ def scaled(root: ast.expr, variables: Mapping[str, Any], numbers: Sequence[float
             yield cost, replaced(root, node, ast.BinOp(parsed(text), ast.Mult(), node))
 
 
-def multiplied(root: ast.expr, value: Any, words: Vocabulary, scope: dict[str, Any]) -> Edits:
+def multiplied(root: ast.expr, value: Array, words: Vocabulary, scope: dict[str, object]) -> Edits:
     """Yield an expression with an array, its mask or a slope in terms of it as a further factor.
 
     Of all of it, of one of its terms, or of an operand of a matrix product or a sum.
@@ -52,7 +54,8 @@ def multiplied(root: ast.expr, value: Any, words: Vocabulary, scope: dict[str, A
                 yield 1.5, replaced(root, node, ast.BinOp(node, ast.Div(), parsed(text)))
 
 
-def _factors(text: str, other: Any, value: Any, words: Vocabulary) -> Iterator[tuple[str, float]]:
+def _factors(text: str, other: Array | float, value: Any,
+             words: Vocabulary) -> Iterator[tuple[str, float]]:
     """Yield the factors that may be made of a variable, with their costs."""
     unused = text in words.unused
     if unused or _fits(other, value):
@@ -67,7 +70,7 @@ def _factors(text: str, other: Any, value: Any, words: Vocabulary) -> Iterator[t
         yield from ((f"{name}({text})", 0.2) for name in words.functions)
 
 
-def extended(root: ast.expr, value: Any, words: Vocabulary) -> Edits:
+def extended(root: ast.expr, value: Array, words: Vocabulary) -> Edits:
     """Yield an expression with one more term, added or subtracted.
 
     That is 1, a variable, a multiple of it, a product of two, or what occurs elsewhere in the
@@ -95,7 +98,7 @@ def extended(root: ast.expr, value: Any, words: Vocabulary) -> Edits:
             yield 1.7, ast.BinOp(root, op, parsed(f"{a} * {b}"))
 
 
-def _extended_parts(root: ast.expr, variables: Mapping[str, Any]) -> Edits:
+def _extended_parts(root: ast.expr, variables: Mapping[str, Array | float]) -> Edits:
     """Yield a comparison, or a product, of which one side has a further term.
 
     ``d * (c - h)`` for ``d * c``, where the factor is a variable.
@@ -114,7 +117,7 @@ def _extended_parts(root: ast.expr, variables: Mapping[str, Any]) -> Edits:
                 yield 1.4, replaced(root, factor, ast.BinOp(factor, op, parsed(text)))
 
 
-def _similar_terms(root: ast.expr, variables: Mapping[str, Any]) -> Edits:
+def _similar_terms(root: ast.expr, variables: Mapping[str, Array | float]) -> Edits:
     """Yield a sum with one more term, that of another letter: ``Wz.T @ dz + Wr.T @ dr``."""
     for term in [root, *terms_of(root)]:
         used = {node.id for node in ast.walk(term) if isinstance(node, ast.Name)}
@@ -126,7 +129,7 @@ def _similar_terms(root: ast.expr, variables: Mapping[str, Any]) -> Edits:
             yield 1.4, ast.BinOp(root, ast.Add(), made)
 
 
-def joined(root: ast.expr, value: Any, variables: Mapping[str, Any]) -> Edits:
+def joined(root: ast.expr, value: Array, variables: Mapping[str, Array | float]) -> Edits:
     """Yield an expression with a matrix product of two variables as a further term."""
     shape = np.shape(value)
     arrays = {text: np.shape(other) for text, other in variables.items()
@@ -161,7 +164,7 @@ def operands_of(node: ast.expr) -> Iterator[ast.expr]:
             yield from (each for each in inside if isinstance(each, (ast.Name, ast.BinOp)))
 
 
-def _fits(other: Any, value: Any) -> bool:
+def _fits(other: Any, value: Array) -> bool:
     """Return whether an array has the shape of another, or may be broadcast to it."""
     if value is None or kind_of(other) not in "fb" or (np.ndim(other) == 0 and np.ndim(value) > 0):
         return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from typing import Any, NamedTuple
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.matching import Match, Matches
 from tinygrad_mlp.verify.wrong_line.repair_text import differing
 from tinygrad_mlp.verify.wrong_line.replacement import Wanted
@@ -169,7 +170,7 @@ def _placed(search: Search, site: Site, node: Any, expected: str | None, repair:
                    _agreeing(search, site), tuple(others), times > 1)
 
 
-def _values(search: Search, site: Site, right: Any) -> tuple[Any, Any] | None:
+def _values(search: Search, site: Site, right: Array | None) -> tuple[Array, Array] | None:
     """Return what a statement computes when it is first executed, and what it should."""
     numbers = [each.number for each in search.experiment.sites
                if each.root and each.statement is site.statement]

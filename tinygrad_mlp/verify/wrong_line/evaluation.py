@@ -13,6 +13,8 @@ from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any
 
+from tinygrad_mlp.autograd.graph import Array
+
 Known = dict[int, Any]
 """Values by the identities of the nodes of a syntax tree."""
 
@@ -37,7 +39,7 @@ def code_of(expression: ast.expr) -> CodeType:
     return compile(tree, "<repair>", "eval")
 
 
-def value_of(node: Any, scope: Mapping[str, Any], known: Known) -> Any:
+def value_of(node: ast.expr, scope: Mapping[str, object], known: Known) -> Any:
     """Return the value of an expression with given variables; of known parts, what is known."""
     if id(node) in known:
         return known[id(node)]
@@ -47,7 +49,7 @@ def value_of(node: Any, scope: Mapping[str, Any], known: Known) -> Any:
     return rule(node, scope, known)
 
 
-def values_of_parts(root: ast.expr, scope: Mapping[str, Any]) -> Known:
+def values_of_parts(root: ast.expr, scope: Mapping[str, object]) -> Known:
     """Return the values of an expression and of the parts of it that can be evaluated alone."""
     known: Known = {}
     for node in reversed([*ast.walk(root)]):
@@ -59,29 +61,29 @@ def values_of_parts(root: ast.expr, scope: Mapping[str, Any]) -> Known:
     return known
 
 
-def _name(node: ast.Name, scope: Mapping[str, Any], known: Known) -> Any:
+def _name(node: ast.Name, scope: Mapping[str, object], known: Known) -> Any:
     if node.id in scope:
         return scope[node.id]
     return getattr(builtins, node.id)
 
 
-def _subscript(node: ast.Subscript, scope: Mapping[str, Any], known: Known) -> Any:
+def _subscript(node: ast.Subscript, scope: Mapping[str, object], known: Known) -> Any:
     return value_of(node.value, scope, known)[value_of(node.slice, scope, known)]
 
 
-def _slice(node: ast.Slice, scope: Mapping[str, Any], known: Known) -> slice:
+def _slice(node: ast.Slice, scope: Mapping[str, object], known: Known) -> slice:
     parts = (node.lower, node.upper, node.step)
     return slice(*(None if part is None else value_of(part, scope, known) for part in parts))
 
 
-def _elements(node: ast.Tuple | ast.List, scope: Mapping[str, Any], known: Known) -> Any:
+def _elements(node: ast.Tuple | ast.List, scope: Mapping[str, object], known: Known) -> Any:
     if any(isinstance(each, ast.Starred) for each in node.elts):
         return eval(code_of(node), dict(scope))
     made = [value_of(each, scope, known) for each in node.elts]
     return made if isinstance(node, ast.List) else tuple(made)
 
 
-def _call(node: ast.Call, scope: Mapping[str, Any], known: Known) -> Any:
+def _call(node: ast.Call, scope: Mapping[str, object], known: Known) -> Any:
     if any(isinstance(each, ast.Starred) for each in node.args) or any(
             keyword.arg is None for keyword in node.keywords):
         return eval(code_of(node), dict(scope))
@@ -90,7 +92,7 @@ def _call(node: ast.Call, scope: Mapping[str, Any], known: Known) -> Any:
     return function(*(value_of(each, scope, known) for each in node.args), **keywords)
 
 
-def _compare(node: ast.Compare, scope: Mapping[str, Any], known: Known) -> Any:
+def _compare(node: ast.Compare, scope: Mapping[str, object], known: Known) -> Array:
     if len(node.ops) > 1 or type(node.ops[0]) not in COMPARISONS:
         return eval(code_of(node), dict(scope))
     compare = COMPARISONS[type(node.ops[0])]

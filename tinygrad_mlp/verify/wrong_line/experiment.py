@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -150,7 +151,7 @@ class RepairTrials:
         return frozenset(name for name, before in self.given.items()
                          if name in given and not close(given[name], np.asarray(before), 1e-9))
 
-    def holds(self, first: Trial, change: Callable[[int], Any], stage: str,
+    def holds(self, first: Trial, change: Callable[[int], object], stage: str,
               points: Sequence[int]) -> bool:
         """Return whether a change that was accepted at the first point is right at others, too.
 
@@ -172,7 +173,7 @@ class RepairTrials:
         found: dict[int, list[Scope]] = {}
 
         def looking(number: int, override: Override | None) -> Override:
-            def look(occurrence: int, value: Any, frame: Any) -> Any:
+            def look(occurrence: int, value: object, frame: FrameType) -> Any:
                 found.setdefault(number, []).append(scope_of(frame))
                 return value if override is None else override(occurrence, value, frame)
 
@@ -185,20 +186,20 @@ class RepairTrials:
         return found
 
 
-def scope_of(frame: Any) -> Scope:
+def scope_of(frame: FrameType) -> Scope:
     """Return a copy of the variables that a frame sees."""
     local = {name: _copy(value) for name, value in frame.f_locals.items()
              if not name.startswith("<")}
     return {**frame.f_globals, **local}
 
 
-def _copy(value: Any) -> Any:
+def _copy(value: object) -> Any:
     if isinstance(value, np.ndarray):
         return value.copy()
     return list(value) if isinstance(value, list) else value
 
 
-def close(given: Any, right: Array, rtol: float) -> bool:
+def close(given: Array, right: Array, rtol: float) -> bool:
     """Return whether two arrays are equal up to `rtol`, relative to the largest element."""
     given = np.asarray(given)
     if given.shape != right.shape:

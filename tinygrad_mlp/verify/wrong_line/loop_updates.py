@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.added import joined
 from tinygrad_mlp.verify.wrong_line.offers import Offers
 from tinygrad_mlp.verify.wrong_line.placing import followed_by
@@ -67,7 +68,7 @@ def accumulated(offers: Offers, site: Site, suspects: frozenset[str]) -> Iterato
             yield Repair(1.5, (), (site, followed_by(f"{name} += {text}")))
 
 
-def _products(variables: Any, shape: tuple[int, ...]) -> Iterator[str]:
+def _products(variables: Mapping[str, Array | float], shape: tuple[int, ...]) -> Iterator[str]:
     """Yield the matrix products that have a shape."""
     arrays = {text: np.shape(v) for text, v in variables.items() if np.ndim(v) in (1, 2)}
     for a, rows in arrays.items():

@@ -13,6 +13,7 @@ from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.autograd.in_place import Argument
 from tinygrad_mlp.autograd.mode import changed_mode
+from tinygrad_mlp.autograd.op import Static
 from tinygrad_mlp.autograd.tape import source_of_copy, without_copies
 from tinygrad_mlp.program.instructions import is_random
 from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
@@ -58,14 +59,15 @@ class LossGraph:
     def _walk_back(self) -> None:
         totals = {id(leaf): np.zeros_like(leaf.data) for leaf in self.leaves.values()}
 
-        def collect(leaf: Value, g: Any, owned: bool) -> None:
+        def collect(leaf: Value, g: Array, owned: bool) -> None:
             if id(leaf) in totals:
                 totals[id(leaf)] = totals[id(leaf)] + g
 
-        def vjp_of(node: Node, g: Any) -> Any:
+        def vjp_of(node: Node, g: Array) -> Any:
             self.cotangents[id(node)] = g
 
-            def vjp(position: int, g: Any, y: Any, arrays: Any, static: Any) -> Any:
+            def vjp(position: int, g: Array, y: Array, arrays: Sequence[object],
+                    static: Static) -> Any:
                 share = node.op.vjp(position, g, y, arrays, static)
                 like = np.asarray(arrays[position])
                 share = np.asarray(unbroadcast(share, like, node.op, position))
@@ -78,7 +80,7 @@ class LossGraph:
             propagate([(self.out, np.ones_like(self.out.data))], collect, retain=False)
         self.cotangents.update(totals)
 
-    def _name(self, sites: list[Site], values: Mapping[int, list[Any]],
+    def _name(self, sites: list[Site], values: Mapping[int, list[object]],
               same: Mapping[int, Node]) -> None:
         self._times = {number: len(kept) for number, kept in values.items()}
         for site in sites:

@@ -50,11 +50,11 @@ class Dictionary:
         for entries in self._by_size.values():
             entries.sort()
 
-    def knows(self, values: Sequence[Any]) -> bool:
+    def knows(self, values: Sequence[Array | float]) -> bool:
         """Return whether one of several values at the first point is that of a quantity."""
         return any(self.match([np.asarray(value, dtype=float)]) is not None for value in values)
 
-    def match(self, arrays: Sequence[Any]) -> Match | None:
+    def match(self, arrays: Sequence[Array]) -> Match | None:
         """Return the best quantity for arrays at the first points, or None."""
         return _likeliest(self.matches(arrays))
 
@@ -74,7 +74,7 @@ class Dictionary:
                         yield Match(quantity, sign)
                         break
 
-    def match_site(self, values: Sequence[Mapping[int, list[Any]]], site: Site) -> Match | None:
+    def match_site(self, values: Sequence[Mapping[int, list[object]]], site: Site) -> Match | None:
         """Return the quantity that a site equals each time it is evaluated, or None.
 
         In a loop, these are the quantities of one family. The first or the last step may differ: a
@@ -103,7 +103,7 @@ def _likeliest(matches: Iterable[Match]) -> Match | None:
     return max(matches, key=lambda match: match.sign, default=None)
 
 
-def _kin(match: Match) -> tuple[Any, ...]:
+def _kin(match: Match) -> tuple[object, ...]:
     return match.quantity.kind, match.quantity.family, match.sign
 
 
@@ -113,7 +113,7 @@ def norm(array: Array) -> float:
     return float(np.sqrt(flat @ flat))
 
 
-def equal(some: Any, other: Any) -> bool:
+def equal(some: Array, other: Array) -> bool:
     """Return whether two arrays are equal up to rounding."""
     some, other = np.asarray(some), np.asarray(other)
     if some.shape != other.shape:

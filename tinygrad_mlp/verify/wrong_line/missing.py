@@ -136,7 +136,7 @@ def _renamed(name: str, old: str, new: str, known: set[str]) -> str:
     return name
 
 
-def updates(site: Site, sites: list[Site], variables: Mapping[str, Any], wanted: Array,
+def updates(site: Site, sites: list[Site], variables: Mapping[str, Array | float], wanted: Array,
             present: Array | None) -> Iterator[Repair]:
     """Yield updates of a variable, put after the last statement that changes it."""
     made = variable_of(site)
@@ -172,7 +172,7 @@ def _next_statement(place: Site, site: Site) -> ast.stmt | None:
 
 
 def _at_labels(name: str, lacks: Array,
-               variables: Mapping[str, Any]) -> Iterator[tuple[float, str]]:
+               variables: Mapping[str, Array | float]) -> Iterator[tuple[float, str]]:
     """Yield updates of one element, or of one in each row: ``dZ[np.arange(n), y] -= 1``."""
     changed = lacks[np.abs(lacks) > 1e-9]
     if not 0 < lacks.ndim < 3 or not changed.size or changed.size != lacks[..., 0].size:

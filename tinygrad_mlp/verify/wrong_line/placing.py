@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
 
 from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
 
@@ -26,7 +25,7 @@ def preceded_by(text: str) -> StatementChange:
     return lambda copy: [_placed(text, copy), copy]
 
 
-def _placed(text: str, statement: Any) -> ast.stmt:
+def _placed(text: str, statement: ast.stmt) -> ast.stmt:
     made = ast.parse(text).body[0]
     for node in ast.walk(made):
         ast.copy_location(node, statement)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_mlp.autograd.graph import Array, Node
+from tinygrad_mlp.autograd.graph import Array, Node, Value
 from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph, Vertex, value_of
 
 LONGEST_NAME = 48
@@ -123,8 +123,8 @@ def _at_point(graph: LossGraph) -> Iterator[Quantity]:
         family, step = graph.family(vertex) or (id(vertex), 0)
         key = family if graph.family(vertex) else ("unnamed", depth.get(id(vertex), last + 1))
 
-        def made(kind: str, words: str | None, array: Any, *more: Any, v: Any = vertex,
-                 k: Any = key, s: int = step) -> Quantity:
+        def made(kind: str, words: str | None, array: Array, *more: object,
+                 v: Node | Value = vertex, k: Any = key, s: int = step) -> Quantity:
             return Quantity(kind, words, (np.asarray(array),), (k, *more), s,
                             depth.get(id(v), last + 1))
 

@@ -31,7 +31,7 @@ class LineRanking:
         self.names = {str(q.words): q.family for q in values if str(q.words).isidentifier()}
         self.vertices = self.names | self._own_names()
 
-    def _own_names(self) -> dict[str, Any]:
+    def _own_names(self) -> dict[str, object]:
         """Return what the derivation calls the values of the loss: each name with the vertex."""
         found: dict[str, set[Any]] = {}
         for site in self.experiment.sites:

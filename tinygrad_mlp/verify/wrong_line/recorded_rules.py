@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.backward import unbroadcast
-from tinygrad_mlp.autograd.graph import Array, Node
-from tinygrad_mlp.autograd.op import OPS, Op
+from tinygrad_mlp.autograd.graph import Array, Node, Value
+from tinygrad_mlp.autograd.op import OPS, Op, Static
 from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.kernel import kernel_of
-from tinygrad_mlp.program.trace import Trace, as_operand, untraced
+from tinygrad_mlp.program.trace import Trace, Tracer, as_operand, untraced
 from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph, Vertex, value_of
 from tinygrad_mlp.verify.wrong_line.matching import equal
 from tinygrad_mlp.verify.wrong_line.quantities import is_telling
@@ -44,7 +44,7 @@ class RuleWriter:
     `variables` are the expressions that may be used, with their values at the same point.
     """
 
-    def __init__(self, graph: LossGraph, variables: Mapping[str, Any]) -> None:
+    def __init__(self, graph: LossGraph, variables: Mapping[str, Array | float]) -> None:
         self.graph = graph
         self._arrays = {text: np.asarray(v) for text, v in variables.items() if v is not None}
         self._users: dict[int, list[tuple[Node, int]]] = {}
@@ -100,14 +100,14 @@ class RuleWriter:
             if joined[position] is not None and _same(untraced(share), wanted):
                 yield from self._expressions(share)
 
-    def _expressions(self, share: Any) -> Iterator[ast.expr]:
+    def _expressions(self, share: Tracer) -> Iterator[ast.expr]:
         try:
             yield self._written(as_operand(share), whole=True)
         except LookupError:  # something cannot be written in the variables that there are
             return
 
-    def _share(self, op: Op, position: int, end: Node, arrays: Sequence[Any],
-               parents: Sequence[Any], static: Mapping[str, Any]) -> Any:
+    def _share(self, op: Op, position: int, end: Node, arrays: Sequence[Array | float],
+               parents: Sequence[Node | Value | None], static: Mapping[str, object]) -> Tracer:
         """Return a tracer for what a rule makes of the cotangent of `end`."""
         g = self._trace.input(self.graph.cotangents[id(end)], ("cotangent", end))
         inputs = [self._trace.input(a, ("value", parent)) if isinstance(a, np.ndarray) else a
@@ -117,7 +117,7 @@ class RuleWriter:
             share = op.vjp(position, g, y, inputs, dict(static))
             return unbroadcast(share, np.asarray(arrays[position]), op, position)
 
-    def _shortcuts(self, start: Vertex) -> Iterator[tuple[Op, dict[str, Any], Node]]:
+    def _shortcuts(self, start: Vertex) -> Iterator[tuple[Op, Static, Node]]:
         """Yield operations of one array that lead from a vertex to a later one that has a name.
 
         They are those that several nodes amount to: ``e / e.sum()`` is a softmax.
@@ -164,7 +164,7 @@ class RuleWriter:
         finally:
             self._depth -= 1
 
-    def _of_vertex(self, kind: str, vertex: Any) -> ast.expr:
+    def _of_vertex(self, kind: str, vertex: Node) -> ast.expr:
         if kind == "share":
             found = next(self._tried(*vertex), None)
             if found is None:
@@ -198,7 +198,7 @@ class RuleWriter:
             raise LookupError("an argument that is left out, or a list of them")
         return kernel_of(line.op).code(given, line.static)
 
-    def _named(self, array: Any) -> ast.expr | None:
+    def _named(self, array: Array) -> ast.expr | None:
         """Return the variable that holds an array, which may be transposed or a column of it."""
         array = np.asarray(array)
         if array.ndim and array.dtype.kind == "b":
@@ -226,7 +226,7 @@ class RuleWriter:
                     return parsed(f"{text} > 0")
         return None
 
-    def _number_or_name(self, value: Any) -> ast.expr:
+    def _number_or_name(self, value: Array | float) -> ast.expr:
         name = self._named(np.asarray(value))
         if name is None:
             raise LookupError("not in scope")
@@ -248,7 +248,7 @@ class RuleWriter:
 
 
 @cache
-def functions_of_one() -> list[tuple[Op, dict[str, Any]]]:
+def functions_of_one() -> list[tuple[Op, Static]]:
     """Return the differentiable functions of the elements, and of those along each axis."""
     found: list[tuple[Op, dict[str, Any]]] = []
     for op in OPS.values():

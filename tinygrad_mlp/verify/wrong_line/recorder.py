@@ -57,7 +57,7 @@ class FunctionRecorder:
         source: the source of the given function, or None.
     """
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         self.given = function
         self.source = source_of(function)
         self.sites: list[Site] = []
@@ -105,7 +105,7 @@ class FunctionRecorder:
         finally:
             self._overrides, self._statements, self._roots_only = {}, {}, False
 
-    def _keep(self, number: int, value: Any) -> Any:
+    def _keep(self, number: int, value: object) -> Any:
         self._left -= 1
         if self._left < 0:
             raise EndlessRunError
@@ -132,7 +132,7 @@ class FunctionRecorder:
             return function
         return function if plain.__code__ in self._own else self._recorded(function)
 
-    def _recorded(self, function: Any) -> Any:
+    def _recorded(self, function: Callable[..., object]) -> Callable[..., object]:
         """Return the recorded copy of a function; the function itself where it has no source."""
         plain = plain_function(function)
         assert plain is not None
@@ -210,7 +210,7 @@ class InstrumentedTree:
         return copy
 
 
-def _with_statements(node: Any, made: Mapping[int, list[ast.stmt]]) -> list[Any]:
+def _with_statements(node: ast.AST, made: Mapping[int, list[ast.stmt]]) -> list[ast.AST]:
     """Return what takes the place of a statement, in which the others are shared."""
     if id(node) in made:
         left = {key: value for key, value in made.items() if key != id(node)}
@@ -225,11 +225,11 @@ def _with_statements(node: Any, made: Mapping[int, list[ast.stmt]]) -> list[Any]
     return [type(node)(**{**vars(node), **changed}) if changed else node]
 
 
-def _keep(number: int, value: Any) -> ast.Call:
+def _keep(number: int, value: ast.expr) -> ast.Call:
     return _call(KEEP, ast.Constant(number), value)
 
 
-def _loading(original: ast.AST, copy: Any) -> Any:
+def _loading(original: ast.AST, copy: ast.AST) -> ast.AST:
     """Turn a target into an expression."""
     if isinstance(copy, (ast.Name, ast.Attribute, ast.Subscript)):
         copy.ctx = ast.Load()
@@ -247,7 +247,7 @@ def _all_codes(code: CodeType) -> Iterator[CodeType]:
             yield from _all_codes(constant)
 
 
-def _snapshot(value: Any) -> Any:
+def _snapshot(value: object) -> Any:
     """Return a value as it is now; None for what is neither an array nor a number nor a tensor."""
     if isinstance(value, np.ndarray):
         return value.copy() if value.dtype.kind in "fiub" else None

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.support.source_rewriting import copied
 from tinygrad_mlp.verify.wrong_line.evaluation import Known, code_of, value_of, values_of_parts
 from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope, Trial
@@ -78,7 +79,7 @@ class Repair(NamedTuple):
         return [copy] if self.statement is None else self.statement[1](copy)
 
 
-def _nothing(statement: Any) -> list[Any]:
+def _nothing(statement: ast.stmt) -> list[ast.Pass]:
     """Take a statement out; a block needs one."""
     return [ast.copy_location(ast.Pass(), statement)]
 
@@ -87,7 +88,7 @@ def evaluating(expression: ast.expr) -> Override:
     """Return the override that evaluates an expression in the place of another one."""
     codes: list[CodeType] = []
 
-    def override(occurrence: int, value: Any, frame: Any) -> Any:
+    def override(occurrence: int, value: Array, frame: FrameType) -> Array:
         if not codes:
             codes.append(code_of(expression))
         # An inner function of the code (a comprehension) sees global variables only.
@@ -149,7 +150,7 @@ def distinct(repairs: Iterator[tuple[float, ast.expr]], site: Site, scopes: Sequ
     yield from later
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     """Return whether a value is an array of finite numbers."""
     if not isinstance(value, (np.ndarray, np.generic, float, int)):
         return False
@@ -157,7 +158,7 @@ def _is_number(value: Any) -> bool:
     return array.dtype.kind in "fiub" and bool(np.isfinite(array).all())
 
 
-def digest(values: Sequence[Any]) -> tuple[Any, ...]:
+def digest(values: Sequence[Array | float]) -> tuple[object, ...]:
     """Return what is the same for values that are equal up to rounding."""
     found: list[Any] = []
     for value in values:
@@ -173,7 +174,8 @@ def chosen(site: Site, times: int) -> list[int]:
     return [k * times // most for k in range(most)]
 
 
-def variables_in(site: Site, scope: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
+def variables_in(site: Site, scope: Mapping[str, object],
+                 texts: Sequence[str]) -> dict[str, Array | float]:
     """Return the expressions that a repair of a site may use, with their values.
 
     The variables of the function that it stands in, and elements such as ``h[t - 1]`` that occur

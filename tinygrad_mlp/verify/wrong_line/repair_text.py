@@ -29,7 +29,7 @@ def text_of_change(source: FunctionSource, before: Any, after: Any) -> str:
     return header_of(after) if isinstance(after, COMPOUND) else _written(after, source)
 
 
-def differing(before: Any, after: Any) -> tuple[Any, Any]:
+def differing(before: ast.AST, after: ast.AST) -> tuple[ast.AST, ast.AST]:
     """Return the smallest parts of two trees outside of which these are the same."""
     if type(before) is not type(after):
         return before, after
@@ -50,7 +50,7 @@ def differing(before: Any, after: Any) -> tuple[Any, Any]:
     return differing(*found[0])
 
 
-def header_of(statement: Any) -> str:
+def header_of(statement: ast.AST) -> str:
     """Return the text of a statement; of a loop or a branch, its first line only."""
     text = ast.unparse(ast.fix_missing_locations(statement))
     return text.partition("\n")[0] if isinstance(statement, COMPOUND) else text
@@ -76,7 +76,7 @@ def _spliced(source: FunctionSource, statement: Any, node: Any, text: str) -> st
     return textwrap.dedent("".join(lines)).rstrip()
 
 
-def _same(text: str, statement: Any) -> bool:
+def _same(text: str, statement: ast.stmt) -> bool:
     """Return whether a text is that of a statement; of a loop or a branch, whether it can be."""
     compound = isinstance(statement, COMPOUND)
     try:
@@ -86,7 +86,7 @@ def _same(text: str, statement: Any) -> bool:
     return header_of(made) == header_of(statement)
 
 
-def _written(tree: Any, source: FunctionSource) -> str:
+def _written(tree: ast.AST, source: FunctionSource) -> str:
     """Return the text of a tree in which what the person wrote is left as it was written."""
     plain = ast.unparse(ast.fix_missing_locations(tree))
     lines = "".join(source.lines)
@@ -102,7 +102,7 @@ def _written(tree: Any, source: FunctionSource) -> str:
     return plain
 
 
-def _with_own(node: Any, source: FunctionSource, free: bool, bold: bool) -> Any:
+def _with_own(node: ast.AST, source: FunctionSource, free: bool, bold: bool) -> ast.AST:
     """Return a copy of a tree with names that read as the person's text in the place of parts.
 
     `free` says that no bracket can be needed round the node, and `bold` that none is hoped to be.
@@ -123,7 +123,7 @@ def _with_own(node: Any, source: FunctionSource, free: bool, bold: bool) -> Any:
     return ast.copy_location(type(node)(**fields), node)
 
 
-def _own_text(node: Any, source: FunctionSource) -> str | None:
+def _own_text(node: ast.expr, source: FunctionSource) -> str | None:
     """Return what the person wrote for an expression; None where it is not in the source."""
     if not 0 < getattr(node, "end_lineno", 0) <= len(source.lines):
         return None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from types import FrameType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -47,7 +48,7 @@ class Wanted(NamedTuple):
 def giving(arrays: Sequence[Array]) -> Override:
     """Return the override that gives an array for each evaluation."""
 
-    def override(occurrence: int, value: Any, frame: Any) -> Any:
+    def override(occurrence: int, value: Array, frame: FrameType) -> Array:
         if occurrence >= len(arrays):
             return value
         return arrays[occurrence].copy()

@@ -74,7 +74,7 @@ class Search:
         self.matches = self._matches(self.experiment.values[:POINTS])
         self.ranking = LineRanking(self.experiment, self.dictionary, self.matches)
 
-    def _matches(self, values: Sequence[Mapping[int, list[Any]]]) -> Matches:
+    def _matches(self, values: Sequence[Mapping[int, list[object]]]) -> Matches:
         """Return the roots that equal a quantity of the graph."""
         found = {site.number: self.dictionary.match_site(values, site)
                  for site in self.experiment.sites if site.root or site.after}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from tinygrad_mlp.support.source_rewriting import plain_function
 
 
 @contextmanager
-def unwritable(function: Any, run: Callable[[], Any]) -> Iterator[None]:
+def unwritable(function: Callable[..., object], run: Callable[[], object]) -> Iterator[None]:
     """Lock the arrays of a module, a closure and an object while changed programs run.
 
     A change such as ``dy = x`` before ``dy /= n`` would change the data for good. Nothing is locked
@@ -36,7 +35,7 @@ def _lock(arrays: list[Array], locked: bool) -> None:
         array.flags.writeable = not locked
 
 
-def _arrays(function: Any) -> Iterator[Array]:
+def _arrays(function: Callable[..., object]) -> Iterator[Array]:
     """Yield the arrays that a function sees, by themselves or in lists and dicts."""
     plain = plain_function(function)
     if plain is None:

@@ -135,7 +135,7 @@ class SiteFinder:
             bound = isinstance(target, ast.Name) and target.id in self._local
             self.stored[id(statement)] = self._add(target, after=True), bound
 
-    def _add(self, node: Any, *, root: bool = False, after: bool = False) -> int:
+    def _add(self, node: ast.expr, *, root: bool = False, after: bool = False) -> int:
         number = self.first + len(self.sites)
         self.sites.append(Site(number, self.source, node, self._statement, root, after))
         return number

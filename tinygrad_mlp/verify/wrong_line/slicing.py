@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials
 from tinygrad_mlp.verify.wrong_line.recorder import Override
 from tinygrad_mlp.verify.wrong_line.sites import Site
@@ -64,7 +66,7 @@ def _moves(experiment: RepairTrials, site: Site) -> frozenset[str]:
 def moving() -> Override:
     """Return the override that moves each element by a few percent, and turns masks round."""
 
-    def move(occurrence: int, value: Any, frame: Any) -> Any:
+    def move(occurrence: int, value: Any, frame: FrameType) -> Array | float:
         if not _movable(value):
             return value
         if np.asarray(value).dtype.kind == "b":

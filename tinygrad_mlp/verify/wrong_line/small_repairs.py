@@ -122,7 +122,7 @@ def _other_targets(offers: Offers, site: Site, repair: Any) -> Iterator[Repair]:
         return
 
     def stored(made: ast.expr) -> StatementChange:
-        def change(copy: Any) -> list[Any]:
+        def change(copy: ast.AugAssign) -> list[Any]:
             index = copied(made, lambda _, node: node)
             old: Any = copy.target if isinstance(copy, ast.AugAssign) else copy.targets[0]
             new = ast.copy_location(ast.Subscript(old.value, index, ast.Store()), old)
@@ -158,7 +158,7 @@ def _of_parts(offers: Offers, site: Site, repair: Any) -> Iterator[Repair]:
         yield repair(1.3, change)
 
 
-def _scattered(statement: Any) -> list[Any]:
+def _scattered(statement: ast.AugAssign) -> list[ast.Expr]:
     """Turn ``x[i] += e``, which adds once for indices that repeat, into ``np.add.at(x, i, e)``."""
     target: Any = statement.target if isinstance(statement, ast.AugAssign) else statement.targets[0]
     value = copied(target.value, _loaded)
@@ -167,13 +167,13 @@ def _scattered(statement: Any) -> list[Any]:
     return [_placed(ast.Expr(call), statement)]
 
 
-def _loaded(original: ast.AST, copy: Any) -> Any:
+def _loaded(original: ast.AST, copy: ast.AST) -> ast.AST:
     if hasattr(copy, "ctx"):
         copy.ctx = ast.Load()
     return copy
 
 
-def _placed(made: Any, statement: Any) -> Any:
+def _placed(made: ast.stmt, statement: ast.stmt) -> Any:
     return ast.fix_missing_locations(ast.copy_location(made, statement))
 
 

@@ -49,7 +49,7 @@ def replaced(root: ast.expr, node: ast.expr, made: ast.expr) -> ast.expr:
 
 
 @lru_cache(4096)
-def _path(root: ast.AST, node: ast.AST) -> tuple[tuple[Any, str, int | None], ...]:
+def _path(root: ast.AST, node: ast.AST) -> tuple[tuple[ast.AST, str, int | None], ...]:
     """Return what is above a node, from its parent to the root, each with the place in it."""
     todo: list[tuple[Any, tuple[Any, ...]]] = [(root, ())]
     while todo:
@@ -79,7 +79,7 @@ def transposed(node: ast.expr) -> ast.expr:
     return ast.Attribute(node, "T", ast.Load())
 
 
-def number(c: Any) -> ast.expr:
+def number(c: float) -> ast.expr:
     """Return a number as an expression."""
     if c < 0:
         return ast.UnaryOp(ast.USub(), number(-c))
@@ -111,7 +111,7 @@ def argument_of(node: ast.Call) -> ast.expr | None:
     return node.args[0] if node.args else None
 
 
-def is_count(value: Any) -> bool:
+def is_count(value: object) -> bool:
     """Return whether a value is an integer."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 

@@ -59,7 +59,7 @@ class Pool:
         simple: these, and functions of one of them.
     """
 
-    def __init__(self, variables: Mapping[str, Any]) -> None:
+    def __init__(self, variables: Mapping[str, Array | float]) -> None:
         self._by_shape: dict[tuple[int, ...], list[tuple[float, int]]] = {}
         self._known: set[tuple[tuple[int, ...], str]] = set()
         self.terms: list[ValuedTerm] = []
@@ -159,7 +159,7 @@ def stacked(terms: Sequence[ValuedTerm]) -> list[TermStack]:
                   np.stack([terms[i].value for i in places])) for places in groups.values()]
 
 
-def _atoms(variables: Mapping[str, Any]) -> Iterator[ValuedTerm]:
+def _atoms(variables: Mapping[str, Array | float]) -> Iterator[ValuedTerm]:
     for text, value in variables.items():
         array = np.asarray(value)
         if array.dtype.kind not in "fiub":

@@ -105,7 +105,7 @@ def _definitions(sites: Sequence[Site], user: Site) -> dict[str, Site]:
     return {name: places[0] for name, places in found.items() if len(places) == 1}
 
 
-def _recorded(experiment: RepairTrials, variables: Mapping[str, Any], wanted: Array,
+def _recorded(experiment: RepairTrials, variables: Mapping[str, Array | float], wanted: Array,
               present: Array | None, now: str) -> Iterator[tuple[float, str]]:
     """Yield the backward rules that give a wanted value, or what the present one lacks of it."""
     writer = RuleWriter(experiment.graphs[0], variables)
