@@ -11,9 +11,6 @@ from tests.benchmarks.report import number, threads_of
 # Okabe and Ito's blue and orange; they differ in lightness, too.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 
-BEHIND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
-"""What is behind a figure, which the line of a target may go through."""
-
 
 def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
     """Save a picture of the ratios with a target in which others do the same work."""
@@ -24,7 +21,7 @@ def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
     threads = threads_of(results)
     places = range(len(shown))
     labels = [f"{row.case}: {row.other}" for row in shown]
-    figure = Figure(figsize=(9, 1.2 + 0.18 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(7.4, 1.2 + 0.21 * len(shown)), layout="constrained")
     axes = figure.subplots()
     height = 0.8 / len(threads)
     for number_of_bar, n in enumerate(threads):
@@ -35,10 +32,9 @@ def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
         axes.barh(at, [s - 1 for s in speeds], height, left=1, color=COLOURS[number_of_bar % 4],
                   label=f"{n} thread{'s' if n > 1 else ''}")
         for y, speed in zip(at, speeds, strict=True):
-            axes.annotate(number(speed), (speed, y), xytext=(3 if speed >= 1 else -3, 0),
-                          textcoords="offset points", va="center", fontsize=6,
-                          ha="left" if speed >= 1 else "right", zorder=5,
-                          bbox=BEHIND)
+            # In a column of their own, where no bar and no mark of a target is.
+            axes.text(1.01, y, number(speed), transform=axes.get_yaxis_transform(),
+                      va="center", fontsize=6.5)
     label: str | None = "target"
     for y, row in zip(places, shown, strict=True):
         if row.target is not None:
@@ -51,11 +47,13 @@ def draw(results: dict[str, Any], path: str | os.PathLike[str]) -> None:
     axes.set_xscale("log")
     axes.margins(x=0.08, y=0.01)
     axes.invert_yaxis()
-    axes.set_yticks(places, labels, fontsize=7)
+    axes.set_yticks(places, labels, fontsize=7.5)
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.set_xlabel("times as fast as the other: right of 1, this package is faster (logarithmic)")
+    axes.set_xlabel("times as fast as the other: right of 1, this package is faster (logarithmic)",
+                    fontsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=8)
     figure.legend(loc="outside upper right", ncols=len(threads) + 1, frameon=False, fontsize=8)
     figure.savefig(path, dpi=150)
 
