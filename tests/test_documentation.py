@@ -47,6 +47,13 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page):
         assert not anchor or anchor in anchors(target), f"{link}: no such heading"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_no_line_of_a_paragraph_begins_like_a_list(page):
+    in_paragraph = r"^\w.*\n(?:1[.)]|[-+*]|>) .*"
+    assert re.findall(in_paragraph, CODE.sub("`code`", page.read_text(encoding="utf-8")),
+                      re.MULTILINE) == []
+
+
 @pytest.mark.parametrize(
     "path",
     [*sorted((ROOT / "examples").glob("*.py")), *sorted((DOCS / "decisions").glob("*.md"))],
