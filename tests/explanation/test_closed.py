@@ -110,6 +110,11 @@ def test_numbers_that_the_caller_names_keep_their_names():
     assert text == "∂L/∂w = λ w + (3 / √d) w² + 1 / n"
 
 
+def test_the_number_of_samples_cancels_where_it_is_summed_over():
+    closed = tg.explain(lambda c, x: tg.mean(x - c), {"c": 0.5, "x": np.arange(6.0)}).closed
+    assert closed.text == "∂L/∂c = −1"
+
+
 def test_a_gradient_that_vanishes_at_one_point_only_is_kept():
     w = tg.Tensor([1.0, -1.0], requires_grad=True, name="w")
     closed = tg.explain(tg.sum(w) ** 2 + tg.sum(tg.exp(w * 1e-9)), w).closed

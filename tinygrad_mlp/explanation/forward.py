@@ -171,22 +171,19 @@ class Forward:
         return self.naming.by_user(key) or node in self.kept
 
     def _solve_for_inner(self, base: Base, p: Polynomial) -> None:
-        """Where q = u / s has a name and u has none, u is written q s."""
-        if len(p.terms) == 1:
-            (monomial, c), = p.terms.items()
-            root = monomial[0]
-            if len(monomial) == 1 and root.exponent != 1 and root.base.shape == p.shape and c == 1:
-                inner_power = self.t.power(whole(base), Fraction(1) / root.exponent)
-                if self.simplifier.is_bracket(root.base) and inner_power is not None:
-                    self.simplifier.instead[root.base] = inner_power
-            for f in monomial:
-                inner = whole(f.base)
-                if f.exponent == 1 and self.simplifier.is_bracket(f.base) and f.base.shape == (
-                        p.shape) and len(monomial) > 1:
-                    below = [g._replace(exponent=-g.exponent) for g in monomial if g is not f]
-                    if all(g.exponent > 0 for g in below):
-                        self.simplifier.instead[f.base] = whole(base) * Polynomial(
-                            inner.shape, {tuple(below): 1 / c})
+        """Where q = u / s or q = √u has a name and u has none, u is written q s, or q²."""
+        if len(p.terms) != 1:
+            return
+        (monomial, c), = p.terms.items()
+        for f in monomial:
+            others = [g._replace(exponent=-g.exponent) for g in monomial if g is not f]
+            solvable = others if f.exponent == 1 else c == 1 and not others
+            if solvable and f.base.is_bracket and f.base.shape == p.shape and all(
+                    g.exponent > 0 for g in others):
+                rest = Polynomial(p.shape, {tuple(others): 1 / c})
+                made = self.t.power(whole(base) * rest, Fraction(1) / f.exponent)
+                if made is not None:
+                    self.simplifier.instead[f.base] = made
 
     def _find_facts(self) -> None:
         """Note sums over an axis that are 0 or 1 whatever the numbers are."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -52,15 +52,8 @@ def moving(a: Any, *, size: Any, stride: Any) -> Any:
     return ops.windows.forward(a, size=size, stride=stride)
 
 
-class Indexed(NamedTuple):
-    """What a product in index notation is made of: the static parameters, and the axes left."""
-
-    static: dict[str, Any]
-    axes: list[int]
-
-
-def indexed(factors: Sequence[Factor], shape: Shape) -> Indexed:
-    """How factors are written in index notation, for a result of a shape."""
+def indexed(factors: Sequence[Factor], shape: Shape) -> tuple[dict[str, Any], list[int]]:
+    """The static parameters of a product in index notation, and which axes of a shape it has."""
     axes = [i for i, n in enumerate(shape) if n != 1]
     free = [i for i in axes if any(i in f.indices for f in factors)]
     order = dict.fromkeys([*axes, *(i for f in factors for i in f.indices if i >= SUMMED)])
@@ -71,7 +64,7 @@ def indexed(factors: Sequence[Factor], shape: Shape) -> Indexed:
         "written": tuple(_shown(f, names) for f in factors),
         "powers": tuple(str(f.exponent) for f in factors),
         "summed": "".join(names[i] for i in order if i >= SUMMED)}
-    return Indexed(static, free)
+    return static, free
 
 
 def overlapping(factors: Sequence[Factor], shape: Shape) -> dict[str, Any] | None:
