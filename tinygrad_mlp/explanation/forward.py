@@ -139,8 +139,7 @@ class Forward:
                 self.recorded.known.setdefault(p.single, out)
             if node.op is ops.divide:
                 p = self.simplifier.reduced(p)
-            elif any(self.simplifier.is_bracket(b) and self.simplifier.quotients(b)
-                     for b in p.bases()):
+            elif any(b.is_bracket and b.has_quotients for b in p.bases()):
                 p = self.simplifier.simplest(p)
             self.values[key] = self._named(p, node, index)
 

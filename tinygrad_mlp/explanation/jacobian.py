@@ -15,7 +15,7 @@ def jacobian(g: Polynomial, v: Base, simplifier: Simplifier) -> Polynomial:
     A Hessian is the Jacobian of a gradient.
     """
     while True:
-        inside = next((b for b in g.bases() if simplifier.is_bracket(b) and has(b, v)), None)
+        inside = next((b for b in g.bases() if b.is_bracket and has(b, v)), None)
         if inside is None:
             break
         g = simplifier.multiplied_out(g, inside)

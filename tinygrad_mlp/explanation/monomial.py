@@ -45,9 +45,11 @@ class Base:
     A `call` is what an operation gives, a `polynomial` what a bracket or a name stands for; leaves
     and constants have a `value`. `number` orders bases; those that one is made of have smaller
     ones. `sums` tells for an axis what the sum over it is, where that is known: 0 or 1.
+    `has_quotients` tells of a bracket, and of those in it.
     """
 
-    __slots__ = ("number", "shape", "polynomial", "call", "value", "name", "sums")
+    __slots__ = ("number", "shape", "polynomial", "call", "value", "name", "sums",
+                 "has_quotients")
 
     def __init__(self, number: float, shape: Shape, definition: Any, value: Any) -> None:
         self.number = number
@@ -57,6 +59,9 @@ class Base:
         self.value = value
         self.name: Name | None = None
         self.sums: dict[int, int] = {}
+        self.has_quotients = self.polynomial is not None and any(
+            f.exponent < 0 and f.base.shape or f.base.is_bracket and f.base.has_quotients
+            for m in self.polynomial.terms for f in m)
 
     @property
     def definition(self) -> Any:

@@ -145,7 +145,7 @@ class Reverse(Forward):
         made = self.t.bracket(g, signed=False)
         delta = made.single
         assert delta is not None
-        if not self.simplifier.is_bracket(delta):
+        if not delta.is_bracket:
             return made
         if of_step or base in self.arguments or made_by is not None or is_product(base.polynomial):
             self.deltas.setdefault(delta, base)

@@ -40,7 +40,6 @@ class Simplifier(Rewriting):
         self.most = math.inf
         self._found: dict[Any, Polynomial] = {}
         self._cost: dict[Base, float] = {}
-        self._quotients: dict[Base, bool] = {}
         self._shown: dict[Any, Polynomial] = {}
 
     def simplest(self, p: Polynomial) -> Polynomial:
@@ -91,22 +90,13 @@ class Simplifier(Rewriting):
         """The bracket to multiply out: one with quotients first, never one that is divided by."""
         below = {f.base for m in p.terms for f in m if f.exponent.denominator > 1 or (
             f.exponent < 0 and not self.is_plain_product(f.base))}
-        inside = {b for b in p.bases() if self.is_bracket(b)} - below
-        return min(inside, key=lambda b: (-self.quotients(b), b.number), default=None)
+        inside = {b for b in p.bases() if b.is_bracket} - below
+        return min(inside, key=lambda b: (-b.has_quotients, b.number), default=None)
 
     def is_plain_product(self, base: Base) -> bool:
         """Whether a bracket is a product that may be divided by factor by factor."""
         made = base.polynomial
         return made is not None and len(made.terms) == 1 and not has_sums(made)
-
-    def quotients(self, base: Base) -> bool:
-        """Whether there are quotients in a bracket."""
-        for b in in_order([base], lambda b: filter(self.is_bracket, b.parts()), self._quotients):
-            made = b.polynomial
-            self._quotients[b] = made is not None and any(
-                (f.exponent < 0 and f.base.shape) or self._quotients.get(f.base)
-                for m in made.terms for f in m)
-        return self._quotients[base]
 
     def multiplied_out(self, p: Polynomial, bracket: Base) -> Polynomial:
         """With one bracket multiplied out."""
@@ -142,7 +132,7 @@ class Simplifier(Rewriting):
         """With brackets of one term as part of the product around them."""
 
         def inner(f: Factor) -> Polynomial | None:
-            if not self.is_bracket(f.base) or f.exponent.denominator > 1:
+            if not f.base.is_bracket or f.exponent.denominator > 1:
                 return None
             made = self.factored(f.base.polynomial)
             if len(made.terms) == 1 and (f.exponent == 1 or not has_sums(made)):
@@ -153,7 +143,7 @@ class Simplifier(Rewriting):
         flat = p.replaced(inner)
         if len(flat.terms) == 1:
             (monomial, c), = flat.terms.items()
-            first = next((f for f in monomial if self.is_bracket(f.base) and f.exponent == 1), None)
+            first = next((f for f in monomial if f.base.is_bracket and f.exponent == 1), None)
             made = first.base.polynomial if first is not None and c < 0 else None
             if made is not None and len(made.terms) > 1 and min(made.terms.values()) < 0:
                 opposite = self.t.bracket(-made, signed=False)  # b − a for −(a − b)
@@ -169,7 +159,7 @@ class Simplifier(Rewriting):
             total += 0.5 * (abs(c) != 1) + 0.1 * (c < 0) + (0.5 if not m else 0)
             total += 0.2 * max(len(m) - 1, 0)
             uses = [i for f in m for i in set(f.indices) if i >= SUMMED]
-            alone = {i for f in m for i in f.indices if not self.is_bracket(f.base)}
+            alone = {i for f in m for i in f.indices if not f.base.is_bracket}
             total += sum(0.3 + (uses.count(i) == 1 and i in alone) for i in set(uses))
             for f in m:
                 if not f.indices and f.base.definition is None:

@@ -59,7 +59,7 @@ class StepReverse(Reverse):
             return g
         made = self.t.bracket(g, signed=False)
         delta = made.single
-        if delta is not None and self.simplifier.is_bracket(delta) and (
+        if delta is not None and delta.is_bracket and (
                 delta.number >= self.first_derivative):
             self.deltas.setdefault(delta, base)
         return made
