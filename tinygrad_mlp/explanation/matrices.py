@@ -34,12 +34,15 @@ from tinygrad_mlp.explanation.making import (
 from tinygrad_mlp.explanation.monomial import UNIT, UNIT_MATRIX, Base, Factor, Monomial
 from tinygrad_mlp.explanation.networks import Network, part
 from tinygrad_mlp.explanation.notation import Shape
+from tinygrad_mlp.explanation.numbers import HALF
 from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.quantities import leading
 from tinygrad_mlp.graph_view.names import Name, name
 
 PLACES = (ops.argsort, ops.argpartition, ops.argmax, ops.argmin, ops.searchsorted)
 """Operations whose results are places in an array."""
+POWERS = {Fraction(2): ops.square, HALF: ops.sqrt}
+"""Operations that powers are written as."""
 NICE = 1000
 """The largest denominator that is written as a fraction and not as a decimal number."""
 
@@ -81,7 +84,8 @@ class Writer:
 
     def sum(self, p: Polynomial) -> Expression:
         """A polynomial, in a shape that is broadcast to its own."""
-        terms = sorted(p.terms.items(), key=lambda t: (t[1] < 0, *_order(t[0])))
+        terms = sorted(p.terms.items(), key=lambda t: (not t[0], leading(t[0])), reverse=True)
+        terms.sort(key=lambda t: t[1] < 0)
         if not terms:
             return Number(0.0, p.shape, float) if p.shape else Number(0)
         parts = [self.monomial(monomial, abs(c), p.shape) for monomial, c in terms]
@@ -173,10 +177,8 @@ class Writer:
             e = apply(ops.astype, e.shape, e, dtype=np.dtype(float))  # of conditions, a count
         if exponent == 1:
             return e
-        if exponent == 2:
-            return apply(ops.square, e.shape, e)
-        if exponent == Fraction(1, 2):
-            return apply(ops.sqrt, e.shape, e)
+        if exponent in POWERS:
+            return apply(POWERS[exponent], e.shape, e)
         whole = exponent.denominator == 1
         value = Number(int(exponent) if whole else float(exponent))
         return apply(ops.power, e.shape, e, value)
@@ -228,12 +230,6 @@ class Writer:
         total = apply(index_sum, tuple(lengths), *operands, shape=static["shape"],
                       size=static["size"], **written)
         return shaped(total, base.shape)
-
-
-def _order(monomial: Monomial) -> tuple[Any, ...]:
-    if not monomial:
-        return (0,)
-    return 1, *(-k if isinstance(k, (bool, int)) else [-i for i in k] for k in leading(monomial))
 
 
 def _anonymous(base: Base) -> Name:

@@ -105,13 +105,11 @@ class Rewriting:
                 if outside is not None:
                     return outside
                 continue
-            alike = [next((g for g in m if g.base is f.base and g.indices == f.indices
-                           and (g.exponent > 0) == (f.exponent > 0)), None) for m in others]
-            if None in alike:
+            alike = [g.exponent for m in others for g in m if g.base is f.base
+                     and g.indices == f.indices and (g.exponent > 0) == (f.exponent > 0)]
+            if len(alike) < len(others):
                 continue
-            exponent = min((g.exponent for g in (f, *alike) if g), key=float)
-            if f.exponent < 0:
-                exponent = max((g.exponent for g in (f, *alike) if g), key=float)
+            exponent = sorted([f.exponent, *alike])[0 if f.exponent > 0 else -1]
             shared = term(p.shape, [f._replace(exponent=-exponent)])
             inside = self.factored(p * shared)
             back = term(p.shape, [f._replace(exponent=exponent)])

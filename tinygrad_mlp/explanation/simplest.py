@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import reduce
+from operator import mul
 from typing import Any
 
 from tinygrad_mlp.explanation.monomial import SUMMED, Base, Factor
@@ -107,10 +109,7 @@ class Simplifier(Rewriting):
                 return None
             if len(made.terms) == 1 and not has_sums(made):
                 return self.t.power(made, f.exponent)
-            total = made
-            for _ in range(int(f.exponent) - 1):
-                total = total * made
-            return total
+            return reduce(mul, [made] * int(f.exponent))
 
         return p.replaced(power)
 
