@@ -8,7 +8,7 @@ import pytest
 
 from tests import child, house
 
-MOST_WITH_ANY = 1300
+MOST_WITH_ANY = 1180
 """The number of types of parameters and results that may contain `Any`. It is to fall."""
 
 

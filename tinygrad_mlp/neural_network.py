@@ -25,6 +25,9 @@ from tinygrad_mlp.training.progress import monitor_line
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
+    from tinygrad_mlp.autograd.tensor import Tensor
+    from tinygrad_mlp.optim import Optimizer
+
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "tanh": nn.Tanh, "sigmoid": nn.Sigmoid, "relu": nn.ReLU, "leaky_relu": nn.LeakyReLU,
@@ -161,7 +164,7 @@ class NeuralNetwork:
             return nn.squared_error
         return CROSS_ENTROPY[self.output_activation]
 
-    def new_optimizer(self) -> Any:
+    def new_optimizer(self) -> Optimizer:
         """Return a new optimizer of this network's parameters, as each call of `train` uses it."""
         return OPTIMIZERS[self.optimizer_name](self.model.parameters(), self.learning_rate)
 
@@ -334,10 +337,10 @@ class NeuralNetwork:
 
         return shown
 
-    def _inputs(self, X: Any, name: str) -> Array:
+    def _inputs(self, X: object, name: str) -> Array:
         return _rows(X, name, self.layers[0], "a sample in each row")
 
-    def _targets(self, Y: Any, name: str) -> Array:
+    def _targets(self, Y: object, name: str) -> Array:
         k = self.layers[-1]
         advice = f"Class numbers become such rows through tg.data.one_hot(labels, {k})."
         array = _rows(Y, name, k, "a one-hot row for each sample", advice)
@@ -365,7 +368,7 @@ class _Standardise(nn.Module):
     def __init__(self, mean: Array, scale: Array) -> None:
         self.mean, self.scale = nn.Buffer(mean), nn.Buffer(scale)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array | Tensor) -> Any:
         return (x - self.mean) / self.scale
 
 

@@ -7,7 +7,6 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from itertools import chain, count
-from typing import Any
 
 from tinygrad_mlp.classroom.marking import MISSING, NOT_CHECKED, RIGHT, WRONG, Mark, groups
 from tinygrad_mlp.classroom.reference import Reference
@@ -25,7 +24,7 @@ def counts(marks: Sequence[Mark]) -> dict[str, int]:
 
 
 def document(reference: Reference, marks: Sequence[Mark], limits_missing: Sequence[str],
-             ) -> dict[str, Any]:
+             ) -> dict[str, object]:
     """Return all results as JSON."""
     return {
         "reference": reference.path,

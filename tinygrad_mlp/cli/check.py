@@ -80,7 +80,7 @@ def refuse_without_reference(paths: Mapping[str, Path | None]) -> None:
                 f"{option} is written for a class. Give the teacher's file, too: --reference FILE.")
 
 
-def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, Any]:
+def check_file(path: Path, quick: bool, hints: Hints = ALL) -> dict[str, object]:
     """Check ``loss`` and ``derived`` of a file and its operations; print and return the results."""
     document: dict[str, Any] = {"path": path, "ok": False, "error": None, "gradients": None,
                                 "layers": {}, "operations": [], "interrupted": False,
@@ -169,7 +169,7 @@ def _derived_in(names: Mapping[str, object]) -> Any:
     return names["derived"] if "derived" in names else next(others, None)
 
 
-def _returns_both(loss: Any) -> bool:
+def _returns_both(loss: object) -> bool:
     """Return whether a function returns a tuple: the loss and the gradients."""
     source = source_of(loss)
     return source is not None and any(
@@ -190,7 +190,7 @@ def parameters_of(path: Path, names: Mapping[str, Any]) -> dict[str, Any]:
     return {name: names[name] for name in wanted}
 
 
-def _derivation_document(report: DerivationReport) -> dict[str, Any]:
+def _derivation_document(report: DerivationReport) -> dict[str, object]:
     """Return a report on a derivation as JSON."""
     return {
         "ok": report.ok,

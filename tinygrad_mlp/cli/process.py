@@ -111,7 +111,7 @@ def _take_over_signals(tell: Tell) -> None:
             signal.signal(number, end)
 
 
-def _guarded(stream: object, number: int, errors: str) -> tuple[Any, CommandOutput]:
+def _guarded(stream: object, number: int, errors: str) -> tuple[object, CommandOutput]:
     """Return a stream of text, and the `CommandOutput` beneath it, in place of one of Python's.
 
     That is None where the stream was closed. One that the program has put there itself stays.

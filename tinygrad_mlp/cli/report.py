@@ -191,14 +191,14 @@ def _settings(saved: Any, dataset: str | None, data_dir: Path | None) -> Setting
     return settings
 
 
-def _checked(check: Any, value: Any, name: str) -> None:
+def _checked(check: Any, value: object, name: str) -> None:
     try:
         check(value)
     except BadParameter as error:
         raise ValueError(f"{name}: {error.message}") from error
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _fits(value: object, hint: Any) -> bool:
     """Return whether a value is of the type of an annotation."""
     kinds = get_args(hint)
     if get_origin(hint) is list:

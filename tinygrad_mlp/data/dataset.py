@@ -125,8 +125,8 @@ def class_count(classes: NDArray[np.intp], n_classes: int | None, who: str) -> i
     return width
 
 
-def dataset_from_file(X: NDArray[Any], labels: NDArray[Any], *, name: str, least_classes: int,
-                      where: str) -> Dataset:
+def dataset_from_file(X: NDArray[np.generic], labels: NDArray[np.generic], *, name: str,
+                      least_classes: int, where: str) -> Dataset:
     """Return a `Dataset` of arrays read from `where`; raise a `DataError` if they do not fit."""
     if X.ndim != 3 or X.dtype.kind not in "biuf" or X.size == 0:
         raise DataError(

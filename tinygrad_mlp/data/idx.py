@@ -98,7 +98,7 @@ def _read(stream: Stream, name: str) -> NDArray[Any]:
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
 
 
-def _read_header(stream: Stream, name: str) -> tuple[np.dtype[Any], tuple[int, ...]]:
+def _read_header(stream: Stream, name: str) -> tuple[np.dtype[np.generic], tuple[int, ...]]:
     magic = stream.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in ELEMENT_TYPES:
         raise DataError(

@@ -156,7 +156,7 @@ def standardise(X: ArrayLike, mean: ArrayLike, scale: ArrayLike, *,
     return result
 
 
-def _column_statistics(X: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _column_statistics(X: NDArray[np.generic]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and scale of each column, with those of blocks of rows merged one by one.
 
     Source: T. F. Chan, G. H. Golub and R. J. LeVeque, "Algorithms for computing the sample
@@ -202,7 +202,7 @@ def _floating(dtype: DTypeLike, who: str) -> np.dtype[np.generic]:
     return kind
 
 
-def _features(X: ArrayLike, kind: np.dtype[Any], who: str) -> NDArray[Any]:
+def _features(X: ArrayLike, kind: np.dtype[Any], who: str) -> NDArray[np.generic]:
     """Return `X` as a matrix with a row for each sample, checked to fit into the type `kind`."""
     given = as_array(X, f"{who}: X")
     if given.ndim < 2:

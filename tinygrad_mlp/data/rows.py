@@ -90,18 +90,18 @@ def selected(data: NDArray[Any] | Rows, kept: NDArray[np.intp]) -> Rows:
     return computed(lambda rows: data[kept[rows]], (len(kept), *data.shape[1:]), data.dtype)
 
 
-def taken(data: NDArray[Any] | Rows, kept: NDArray[np.intp]) -> NDArray[Any] | Rows:
+def taken(data: NDArray[np.generic] | Rows, kept: NDArray[np.intp]) -> NDArray[Any] | Rows:
     """Return some rows of data: a copy where that is small, else read when they are asked for."""
     rows = selected(data, kept)
     return rows if rows.nbytes > PIECE else data[kept]
 
 
-def rows_in(size: int, data: NDArray[Any] | Rows) -> int:
+def rows_in(size: int, data: NDArray[np.generic] | Rows) -> int:
     """Return how many rows take about `size` bytes, at least one."""
     return max(1, size * len(data) // max(1, data.nbytes))
 
 
-def chunks(data: NDArray[Any] | Rows) -> Iterator[slice]:
+def chunks(data: NDArray[np.generic] | Rows) -> Iterator[slice]:
     """Return slices of successive rows, which together are all of them."""
     n, step = len(data), rows_in(CHUNK, data)
     for start in range(0, n, step):
@@ -122,7 +122,7 @@ def shuffled_by_chunks(n: int, chunk: int, rng: np.random.Generator) -> NDArray[
     return order
 
 
-def converted(data: NDArray[Any] | Rows, dtype: DTypeLike) -> NDArray[Any] | Rows:
+def converted(data: NDArray[np.generic] | Rows, dtype: DTypeLike) -> NDArray[Any] | Rows:
     """Return data of another dtype: at once where they are small, else when rows are read."""
     if isinstance(data, np.ndarray) and data.dtype == dtype:
         return data
@@ -132,7 +132,7 @@ def converted(data: NDArray[Any] | Rows, dtype: DTypeLike) -> NDArray[Any] | Row
     return data.astype(dtype) if isinstance(data, np.ndarray) else whole(rows)
 
 
-def whole(data: NDArray[Any] | Rows) -> NDArray[Any]:
+def whole(data: NDArray[np.generic] | Rows) -> NDArray[Any]:
     """Return data as one array."""
     return data if isinstance(data, np.ndarray) else data[0:len(data)]
 
@@ -163,7 +163,7 @@ def reader(source: Any) -> Callable[[Any], NDArray[Any]]:
     return lambda rows: _in_increasing_order(source, rows)
 
 
-def _in_increasing_order(source: Any, rows: Any) -> NDArray[Any]:
+def _in_increasing_order(source: Any, rows: Any) -> NDArray[np.generic]:
     """Read rows in the order in which they are stored, as h5py insists on, and each once."""
     if isinstance(rows, slice):
         return _as_array(source[rows])
@@ -171,7 +171,7 @@ def _in_increasing_order(source: Any, rows: Any) -> NDArray[Any]:
     return _as_array(source[stored])[places]
 
 
-def _as_array(part: object) -> NDArray[Any]:
+def _as_array(part: object) -> NDArray[np.generic]:
     array = np.asarray(part.to_numpy() if hasattr(part, "to_numpy") else part)
     if array.dtype.kind not in "fiub":
         raise DTypeError(f"data must be of numbers. Got {type(part).__name__} of {array.dtype}.")

@@ -163,7 +163,7 @@ class Naming:
         self._suggest(id(leaf), leaf.name or "x")  # only an output that is a leaf has none yet
         return self._of[id(leaf)]
 
-    def of_argument(self, parent: Any, array: Any) -> Name:
+    def of_argument(self, parent: Node | Value | None, array: Any) -> Name:
         """Return the name of an argument of a node."""
         if parent is None:
             return self.of_constant(array)
@@ -185,7 +185,7 @@ class Naming:
         return self.of_argument(self.graph.output, None)
 
 
-def key_of(parent: Any, array: Array | float | None = None) -> Any:
+def key_of(parent: Node | Value | None, array: Array | float | None = None) -> Any:
     """Return the key of the name of a value, or of an argument: its origin and its array."""
     if parent is None:
         return id(array)
@@ -196,7 +196,7 @@ def key_of(parent: Any, array: Array | float | None = None) -> Any:
     return parent.node if parent.node.op.outputs == 1 else (parent.node, parent.index)
 
 
-def in_graph(graph: Recorded, values: Mapping[str, Any]) -> dict[str, Any]:
+def in_graph(graph: Recorded, values: Mapping[str, object]) -> dict[str, object]:
     """Return the arrays and tensors among named values that are in a graph.
 
     The output is left out, and what has a name of its own.

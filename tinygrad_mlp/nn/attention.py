@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -59,7 +58,7 @@ class MultiheadAttention(Module):
         self.query, self.key, self.value, self.output = (
             Linear(self.features, self.features, rng=rng, dtype=dtype) for _ in range(4))
 
-    def forward(self, x: Array | Tensor, memory: Any = None) -> Any:
+    def forward(self, x: Array | Tensor, memory: Array | Tensor | None = None) -> Array | Tensor:
         """Return the weighted means for x; the memory is x itself if it is None."""
         x = self._checked(x)
         memory = x if memory is None else self._checked(memory)

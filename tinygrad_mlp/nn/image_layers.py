@@ -50,8 +50,8 @@ class Conv2d(Module):
     (2, 6, 28, 28)
     """
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any = 1,
-                 padding: Any = 0, bias: bool = True, *, init: Initialiser | None = None,
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Shape, stride: Shape = 1,
+                 padding: Shape = 0, bias: bool = True, *, init: Initialiser | None = None,
                  rng: np.random.Generator | None = None, dtype: DTypeLike | None = None) -> None:
         in_channels = integer_at_least(1, in_channels, "Conv2d: in_channels")
         out_channels = integer_at_least(1, out_channels, "Conv2d: out_channels")
@@ -62,7 +62,7 @@ class Conv2d(Module):
         shape = (out_channels, in_channels, *self.kernel_size)
         self.weight, self.bias = weight_and_bias("Conv2d", shape, bias, init, rng, dtype)
 
-    def forward(self, x: Array | Tensor) -> Any:
+    def forward(self, x: Array | Tensor) -> Array | Tensor:
         """Convolve the last two axes."""
         x = as_input(x)
         if x.ndim != 4 or x.shape[1] != self.weight.shape[1]:
@@ -123,7 +123,7 @@ class MaxPool2d(_Pool2d):
            [13., 15.]])
     """
 
-    def forward(self, x: Operand) -> Any:
+    def forward(self, x: Operand) -> Array | Tensor:
         """Return the maxima, shape ``(..., rows, columns)``."""
         return ops.max_pool2d(self._images(x), size=self.kernel_size, stride=self.stride)
 
@@ -140,7 +140,7 @@ class AvgPool2d(_Pool2d):
            [10.5, 12.5]])
     """
 
-    def forward(self, x: Operand) -> Any:
+    def forward(self, x: Operand) -> Array | Tensor:
         """Return the means, shape ``(..., rows, columns)``."""
         return ops.avg_pool2d(self._images(x), size=self.kernel_size, stride=self.stride)
 
@@ -155,7 +155,7 @@ class Flatten(Module):
     (5, 64)
     """
 
-    def forward(self, x: Array | Tensor) -> Any:
+    def forward(self, x: Array | Tensor) -> Array | Tensor:
         """Reshape ``(n, ...)`` to ``(n, product of the rest)``."""
         x = as_input(x)
         if x.ndim == 0:

@@ -125,7 +125,7 @@ class Linear(Module):
         shape = (self.out_features, self.in_features)
         self.weight, self.bias = weight_and_bias("Linear", shape, bias, init, rng, dtype)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Any) -> Array | Tensor:
         """Apply the affine map to the last axis."""
         x = as_input(x)
         if x.ndim == 0 or x.shape[-1] != self.in_features:
@@ -178,7 +178,7 @@ class Dropout(Module):
         self.p = float(p)
         self.rng = rng_or_fresh(rng, "Dropout")
 
-    def forward(self, x: Array | Tensor) -> Any:
+    def forward(self, x: Array | Tensor) -> Array | Tensor:
         """Drop elements of x, in training."""
         if not self.training or self.p == 0:
             return x

@@ -141,7 +141,7 @@ def _sigmoid_cross_entropies(z: Any, y: Array) -> Array | Tensor:
     return y * ops.softplus(-z) + (1 - y) * ops.softplus(z)
 
 
-def _binary_cross_entropies(prediction: Any, y: Any) -> Array | Tensor:
+def _binary_cross_entropies(prediction: Array | Tensor, y: Any) -> Array | Tensor:
     z = logits_behind(prediction, ops.sigmoid)
     if z is not None:
         return _sigmoid_cross_entropies(z, y)

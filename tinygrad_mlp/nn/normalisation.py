@@ -43,7 +43,7 @@ class LayerNorm(Module):
         self.weight = Parameter(np.ones(features), dtype=dtype, name="weight")
         self.bias = Parameter(np.zeros(features), dtype=dtype, name="bias")
 
-    def forward(self, x: Array | Tensor) -> Any:
+    def forward(self, x: Array | Tensor) -> Array | Tensor:
         """Standardise the last axis."""
         x = as_input(x)
         _check_features(self, x, -1, max(x.ndim, 1), "(..., {})")
@@ -73,7 +73,7 @@ class _BatchNorm(Module):
         self.running_mean = Buffer(np.zeros(features), dtype=dtype, name="running_mean")
         self.running_var = Buffer(np.ones(features), dtype=dtype, name="running_var")
 
-    def forward(self, x: Array | Tensor) -> Any:
+    def forward(self, x: Array | Tensor) -> Array | Tensor:
         """Standardise each feature of x."""
         x = as_input(x)
         _check_features(self, x, 1, self.shape.count(",") + 1, self.shape)

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tinygrad_mlp.autograd.graph import Array
     from tinygrad_mlp.autograd.tensor import Tensor
 
+    Pair = tuple[Array | Tensor, Array | Tensor]
+
 
 class _Cell(Module):
     """One step of a recurrent network: of the input x_t and the state before, the new state.
@@ -141,7 +143,7 @@ class GRUCell(_Cell):
 
     gates = 3
 
-    def forward(self, x: Array | Tensor, h: Any = None) -> Tensor:
+    def forward(self, x: Array | Tensor, h: Array | Tensor | None = None) -> Tensor:
         """Return the new state; the one before is 0 if it is None."""
         x = as_input(x)
         h = self._state(h, x)
@@ -181,11 +183,11 @@ class LSTMCell(_Cell):
 
     gates = 4
 
-    def __call__(self, x: Array | Tensor, state: object = None) -> Any:
+    def __call__(self, x: Array | Tensor, state: Pair | None = None) -> Any:
         """Return the new state, the pair h and c."""
         return self.forward(x, state)
 
-    def forward(self, x: Array | Tensor, state: Any = None) -> Any:
+    def forward(self, x: Array | Tensor, state: Pair | None = None) -> tuple[Tensor, Tensor]:
         """Return the new state (h, c) of the one before, which is 0 if it is None."""
         x = as_input(x)
         h, c = (self._state(part, x) for part in (state or (None, None)))

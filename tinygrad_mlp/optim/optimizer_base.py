@@ -104,7 +104,7 @@ class Optimizer(OptimizerSettings):
         return {}
 
     def rule(self, parameter: Array | Tensor, gradient: Array | Tensor, state: State,
-             lr: float | Tensor) -> tuple[Any, State]:
+             lr: float | Tensor) -> tuple[Array, State]:
         """Return the new parameter and state, by `update` with the hyper-parameters.
 
         Args:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class SGD(Optimizer):
         super().__init__(
             parameters, lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay)
 
-    def check(self, hyperparameters: Mapping[str, object]) -> dict[str, Any]:
+    def check(self, hyperparameters: Mapping[str, object]) -> dict[str, object]:
         """Check the hyper-parameters; with `nesterov` there must be momentum.
 
         Raises:

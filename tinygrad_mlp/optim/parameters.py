@@ -59,7 +59,7 @@ def parameter_list(who: str, parameters: Iterable[Tensor]) -> list[Tensor]:
     return found
 
 
-def flattened(states: list[State]) -> dict[str, Any]:
+def flattened(states: list[State]) -> dict[str, object]:
     """Return the states as one dict, by "position in parameters.name"."""
     return {f"{i}.{name}": value for i, state in enumerate(states) for name, value in state.items()}
 

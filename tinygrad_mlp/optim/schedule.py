@@ -95,7 +95,7 @@ class Schedule:
         parts = [part for part in self.parameters.values() if isinstance(part, Schedule)]
         return self.name is not None and all(part.storable for part in parts)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, object]:
         """Return name, unit and parameters as plain data, for `from_dict`.
 
         Raises:

@@ -79,7 +79,7 @@ class OptimizerSettings:
             setattr(cls, "__init__", _completing(cls.__init__))  # noqa: B010
 
     @property
-    def hyperparameters(self) -> MutableMapping[str, Any]:
+    def hyperparameters(self) -> MutableMapping[str, float]:
         """The rule's keyword arguments but `lr`, by name; setting one is setting the attribute."""
         return Hyperparameters(self)
 
@@ -91,7 +91,7 @@ class OptimizerSettings:
         vars(self)["_hyperparameters"] = checked
         self._adapt_states(before)
 
-    def check(self, hyperparameters: Mapping[str, object]) -> dict[str, Any]:
+    def check(self, hyperparameters: Mapping[str, object]) -> dict[str, object]:
         """Return the hyper-parameters as plain Python numbers.
 
         Raises:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -49,7 +48,7 @@ class Exchange:
         """Begin a step of which this rank has a share of so much."""
         self.weight, self._total = weight, None
 
-    def __call__(self, loss: Any, accuracy: Any) -> tuple[Any, Any]:
+    def __call__(self, loss: object, accuracy: object) -> tuple[object, object]:
         """Put the gradients of the whole batch in place of those of this rank's part.
 
         Return loss and accuracy of the whole batch.

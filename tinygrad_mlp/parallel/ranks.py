@@ -76,7 +76,7 @@ class Ranks:
         return max(1, min(len(own), len(set().union(*local)) // len(local)))
 
     @contextmanager
-    def agreement(self, who: str) -> Iterator[dict[str, Any]]:
+    def agreement(self, who: str) -> Iterator[dict[str, object]]:
         """Let a block succeed on all ranks or on none.
 
         The block fills the dict that it is given with what must be the same everywhere.

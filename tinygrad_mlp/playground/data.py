@@ -62,7 +62,7 @@ class PlayData(NamedTuple):
         return images.reshape(-1, self.side, self.side)
 
 
-def examples(data: Any = "spirals", *, noise: float = 0.05, seed: int = 0) -> PlayData:
+def examples(data: object = "spirals", *, noise: float = 0.05, seed: int = 0) -> PlayData:
     """Return the data of the playground; a program that it exports calls this, too.
 
     Args:

@@ -208,7 +208,7 @@ class PlayExperiment:
             return ["regression"]
         return [name for name in LOSSES if name != "regression"]
 
-    def _check_loss(self, name: Any) -> None:
+    def _check_loss(self, name: object) -> None:
         if name not in self._losses():
             raise InvalidArgumentError(
                 f"set: loss must be one of {', '.join(self._losses())} for these data. Got "

@@ -9,12 +9,16 @@ import queue
 import secrets
 import threading
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.playground.commands import LARGEST
 from tinygrad_mlp.playground.session import Session
 from tinygrad_mlp.stepping.page import style
+
+if TYPE_CHECKING:
+    from websockets.http11 import Request
+    from websockets.sync.server import ServerConnection
 
 FIRST_PORT, PORTS = 8765, 20
 """The port that is tried first, and how many after it."""
@@ -42,7 +46,7 @@ def _file(package: str, name: str) -> str:
 class Page:
     """A page that is open: messages to it wait in a queue, which a thread of its own empties."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: ServerConnection) -> None:
         self._connection = connection
         self._queue: queue.Queue[bytes | None] = queue.Queue(MOST_MESSAGES)
         threading.Thread(target=self._send, name="play page", daemon=True).start()
@@ -130,7 +134,7 @@ class Server:
             return self._response(http.HTTPStatus.NOT_FOUND, "not found\n", TEXT)
         return self._response(http.HTTPStatus.OK, *self._files[name])
 
-    def _refused(self, request: Any) -> Any:
+    def _refused(self, request: Request) -> Any:
         """Return why a WebSocket may not open; None if it may."""
         origins = request.headers.get_all("Origin")
         ours = {f"http://{host}" for host in self._hosts}
@@ -153,7 +157,7 @@ class Server:
             "Cache-Control": "no-store", "Cross-Origin-Resource-Policy": "same-origin"})
         return Response(status.value, status.phrase, headers, body)
 
-    def _connected(self, connection: Any) -> None:
+    def _connected(self, connection: ServerConnection) -> None:
         """Hand the messages of a page to the session, until it is closed."""
         from websockets.exceptions import ConnectionClosedError
 

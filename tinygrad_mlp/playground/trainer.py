@@ -46,7 +46,7 @@ class Planted(nn.Module):
     def __init__(self, op: Op) -> None:
         self.op = op
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: object) -> Any:
         """Apply the operation."""
         return self.op(x)
 
@@ -75,7 +75,7 @@ def built(settings: PlaySettings, n_in: int, n_out: int, rule: str = "") -> nn.S
 class Trainer:
     """A model in training. `loss` takes the output of the model and the target."""
 
-    def __init__(self, model: nn.Module, loss: Callable[[Any, Any], Any], data: PlayData,
+    def __init__(self, model: nn.Module, loss: Callable[..., object], data: PlayData,
                  settings: PlaySettings) -> None:
         self.model, self.data, self.settings = model, data, settings
         dtypes = fitting_dtypes(model, loss, data.X, data.Y, precision(model))

@@ -78,7 +78,7 @@ class CapturedPlace:
 class Walk:
     """A list of the places that can be reached from some objects."""
 
-    def __init__(self, roots: Mapping[str, Any]) -> None:
+    def __init__(self, roots: Mapping[str, object]) -> None:
         self.places: list[CapturedPlace] = []
         self._seen: dict[int, int] = {}
         for path, root in roots.items():
@@ -187,7 +187,7 @@ class Walk:
 
     # -- numbers -----------------------------------------------------------------------------------
 
-    def _array(self, path: str, array: Array, tensor: Value | None = None) -> Any:
+    def _array(self, path: str, array: Array, tensor: Value | None = None) -> tuple[object, ...]:
         about = (np.ndarray, array.shape, array.dtype)
         whole = array.tobytes() if array.nbytes <= LARGEST else None
         if array.nbytes <= SMALL:

@@ -178,8 +178,8 @@ class CompiledFunction(Generic[P, R]):
         self._keep(key, executable)
         return result
 
-    def _recorded(self, args: tuple[Any, ...], kwargs: dict[str, object],
-                  state: CapturedState | None, finite: bool = True) -> tuple[Recording, Any]:
+    def _recorded(self, args: tuple[object, ...], kwargs: dict[str, object],
+                  state: CapturedState | None, finite: bool = True) -> tuple[Recording, object]:
         """Return a recording of a call, which has changed nothing yet, and what it returned.
 
         Raise FloatingPointError if a value that must be finite is not, and `finite` insists on it.

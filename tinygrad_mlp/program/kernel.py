@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op, op
 from tinygrad_mlp.autograd.ops.elementwise.special import scipy_special
 
@@ -46,7 +47,7 @@ def accumulate(c: Any, alpha: Any, a: Any, b: Any) -> Any:
 
 
 @op(register=False)
-def product(a: Any, b: Any) -> Any:
+def product(a: Any, b: Array) -> Any:
     """Compute ``a b`` by the BLAS library that `accumulate` uses."""
     return a @ b
 

@@ -20,7 +20,7 @@ import numpy as np
 from tinygrad_mlp.autograd.call_site import user_site
 from tinygrad_mlp.autograd.graph import Node, Value, make_value
 from tinygrad_mlp.autograd.mode import changed_mode
-from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.op import Op, Static
 from tinygrad_mlp.autograd.pytree import map_leaves
 from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer
 from tinygrad_mlp.autograd.tensor import Tensor
@@ -189,7 +189,7 @@ class Recording(Trace):
 
     # -- the hook ----------------------------------------------------------------------------
 
-    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    def __call__(self, op: Op, args: tuple[object, ...], static: Static) -> Any:
         """Record a call of an operation."""
         for value in static.values():
             if is_generator(value):

@@ -33,7 +33,7 @@ _slot: Any = vars(Value)["data"]  # where a tracer keeps its variable and its la
 
 
 @op(register=False, elementwise=True, nondifferentiable=True, latex=r"{x1} \wedge {x2}")
-def both(x1: Array, x2: Array) -> Any:
+def both(x1: Array, x2: Array) -> Array:
     """Return where both conditions hold: ``&`` between results of comparisons."""
     return x1 & x2
 
@@ -72,7 +72,7 @@ class Tracer(Tensor):
         return _slot.__get__(self)[0]
 
     @property
-    def layout(self) -> Any:
+    def layout(self) -> Array | float:
         """The array of the call that is recorded, which lies in memory as it does in every run."""
         return _slot.__get__(self)[1]
 
@@ -190,7 +190,7 @@ class Trace:
         """Return the context in which operations are recorded."""
         return changed_mode(hook=self)
 
-    def input(self, data: Any, label: object = None) -> Tracer:
+    def input(self, data: Array, label: object = None) -> Tracer:
         """Return a tracer for an argument of the function to be traced."""
         return Tracer.of(Variable(np.asarray(data), label=label))
 
@@ -198,7 +198,7 @@ class Trace:
         """Return what takes the place of a tensor's array: a tracer, or a constant array."""
         return value.data
 
-    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, Any]) -> Any:
+    def __call__(self, op: Op, args: tuple[object, ...], static: dict[str, Any]) -> Any:
         """Record a call of an operation, in the place of `Op.__call__`."""
         arrays = tuple(self._array(op, a) for a in args)
         if not any(type(a) is Tracer for a in arrays) and not is_random(static):

@@ -22,7 +22,7 @@ from tinygrad_mlp.training.history import History
 ENDINGS = (".html", ".htm")
 
 
-def report(path: str | os.PathLike[str], model: Any, X: Any, Y: Any, *,
+def report(path: str | os.PathLike[str], model: object, X: object, Y: object, *,
            loss: LossFunction | None = None, optimizer: Any = None, history: History | None = None,
            batch_size: int | None = None, images: object = None,
            settings: Mapping[str, object] | None = None, title: str | None = None) -> None:

@@ -37,7 +37,7 @@ class ReportedModel:
     are those of `report`.
     """
 
-    def __init__(self, model: Any, X: Any, Y: Any, *, loss: LossFunction | None = None,
+    def __init__(self, model: Any, X: object, Y: object, *, loss: LossFunction | None = None,
                  optimizer: Any = None, history: History | None = None,
                  batch_size: int | None = None, images: object = None) -> None:
         self.network = model if isinstance(model, NeuralNetwork) else None
@@ -91,7 +91,7 @@ class ReportedModel:
         inside = ((self.outputs >= 0) & (self.outputs <= 1)).all()
         return self.outputs if inside else None
 
-    def _loss_of(self, X: Any, Y: Array) -> Tensor:
+    def _loss_of(self, X: object, Y: Array) -> Tensor:
         self.model.eval()
         return self.loss(self.model(Tensor(X, name="x")), Tensor(Y, name="y"))
 
@@ -117,7 +117,7 @@ class ReportedModel:
         model, optimizer = copy.deepcopy((self.model, self.optimizer))
         model.train()
 
-        def step(x: Any, y: Any) -> Any:
+        def step(x: Array | Tensor, y: Array | Tensor) -> Any:
             value = self.loss(model(x), y)
             value.backward()
             if optimizer is not None:
@@ -162,7 +162,7 @@ def _refuse_given(**arguments: object) -> None:
         _require(value is None, expected, repr(value))
 
 
-def _check_kinds(model: Any, loss: Any, optimizer: Any, history: object) -> None:
+def _check_kinds(model: Any, loss: object, optimizer: Any, history: object) -> None:
     is_model = isinstance(model, nn.Module)
     _require(is_model, "model must be a NeuralNetwork or a Module", type(model).__name__)
     _require(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -80,7 +80,7 @@ def evaluations(history: History) -> ReportTable:
     return ReportTable([field.replace("_", " ") for field in kept], rows, range(len(kept)))
 
 
-def _cell(field: str, value: Any) -> str:
+def _cell(field: str, value: float) -> str:
     if value is None:
         return ""
     if field in ("iteration", "epoch"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.errors import TinygradError
@@ -17,7 +17,7 @@ class Formula(NamedTuple):
     latex: str
 
 
-def formulas(loss: Value, names: Mapping[str, Any]) -> dict[str, Formula]:
+def formulas(loss: Value, names: Mapping[str, object]) -> dict[str, Formula]:
     """Return the equations of each value, each cotangent and each gradient by its name.
 
     This is all that the steps know of derivations: one equation for each node. The names are those

@@ -79,7 +79,7 @@ def threads_now() -> int:
     return max(int(controller.num_threads) for controller in _controller().lib_controllers)
 
 
-def libraries() -> list[dict[str, Any]]:
+def libraries() -> list[dict[str, object]]:
     """Return threadpoolctl's descriptions of the BLAS libraries of NumPy and SciPy."""
     found: list[dict[str, Any]] = _controller().info()
     return found

@@ -92,7 +92,7 @@ def path_like(value: object, call: str) -> Any:
     return value
 
 
-def one_of(value: Any, choices: Any, name: str) -> Any:
+def one_of(value: object, choices: Collection[object], name: str) -> Any:
     """Return `value`, if it is among `choices`; the message lists them."""
     if value not in choices:
         listed = ", ".join(repr(choice) for choice in choices)
@@ -141,7 +141,7 @@ def as_array(data: object, who: str) -> NDArray[Any]:
     return np.asarray(data)
 
 
-def index_beyond(array: Any, limit: float) -> tuple[int, ...] | None:
+def index_beyond(array: NDArray[np.generic], limit: float) -> tuple[int, ...] | None:
     """Return the first index at which a real array is NaN or beyond ±`limit`, or None.
 
     >>> index_beyond(np.array([[1.0, 2.0], [np.nan, np.inf]]), 1e300)

@@ -28,7 +28,7 @@ FORMAT = "tinygrad_mlp"
 CHECKSUM = "checksum"
 
 
-def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]],
+def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[np.generic]],
           metadata: Mapping[str, object], who: str) -> None:
     """Write arrays and metadata to a file, completely or not at all.
 
@@ -101,7 +101,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, NDArray[Any]], dict[st
     return arrays, metadata
 
 
-def _bfloat16(path: str, keys: list[str]) -> dict[str, NDArray[Any]]:
+def _bfloat16(path: str, keys: list[str]) -> dict[str, NDArray[np.generic]]:
     """Read arrays of bfloat16 as float32, whose upper half they are."""
     arrays: dict[str, NDArray[Any]] = {}
     if not keys:
@@ -117,7 +117,7 @@ def _bfloat16(path: str, keys: list[str]) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _checksum(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
+def _checksum(arrays: Mapping[str, NDArray[np.generic]], text: str) -> str:
     value = zlib.crc32(text.encode())
     for name in sorted(arrays):
         value = zlib.crc32(f"{name} {fingerprint(arrays[name])}".encode(), value)
@@ -141,7 +141,7 @@ def fingerprint(array: Any) -> str:
     return f"{array.dtype.name} {array.shape} {value:08x}"
 
 
-def packed(tree: object, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
+def packed(tree: object, name: str, arrays: dict[str, NDArray[np.generic]]) -> Any:
     """Return nested values in a form that JSON can express; their arrays go into `arrays`.
 
     The values are None, strings, numbers and arrays, in dicts, lists and tuples. The names of the
@@ -178,7 +178,7 @@ def packed(tree: object, name: str, arrays: dict[str, NDArray[Any]]) -> Any:
         f"{type(tree).__name__}.")
 
 
-def unpacked(tree: object, arrays: Mapping[str, NDArray[Any]]) -> Any:
+def unpacked(tree: object, arrays: Mapping[str, NDArray[np.generic]]) -> Any:
     """Return the nested values that were `packed`; the arrays keep their layout in memory.
 
     KeyError, TypeError or ValueError is raised if `packed` has not returned this tree.
@@ -202,7 +202,7 @@ def unpacked(tree: object, arrays: Mapping[str, NDArray[Any]]) -> Any:
     return {key: unpacked(value, arrays) for key, value in tree.items()}
 
 
-def _axes_in_memory(array: NDArray[Any]) -> list[int] | None:
+def _axes_in_memory(array: NDArray[np.generic]) -> list[int] | None:
     """Return the axes in their order in memory; None for NumPy's usual order.
 
     The rounding of products depends on that order, and a resumed training must repeat it.

@@ -112,7 +112,8 @@ def _copied_list(nodes: list[object], change: Change) -> Iterator[object]:
 
 
 def rebound(function: object, source: FunctionSource, tree: ast.FunctionDef | ast.Lambda,
-            names: Mapping[str, object] | None = None, *, located: bool = False) -> Any:
+            names: Mapping[str, object] | None = None, *,
+            located: bool = False) -> Callable[..., object]:
     """Return `function` with the code of `tree`, a changed copy of the tree of its `source`.
 
     Args:

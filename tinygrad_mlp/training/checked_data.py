@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from tinygrad_mlp.autograd.graph import Array, Value
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.data.rows import Rows, chunks, converted, stays_in_place, whole
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, ShapeError
 from tinygrad_mlp.support.checks import as_array, index_beyond
@@ -88,7 +89,7 @@ def as_source(a: object, name: str) -> Array | Rows:
     return array
 
 
-def as_number(loss: Any) -> float:
+def as_number(loss: Array | Tensor | float) -> float:
     """Return the value of a loss as a float."""
     array = np.asarray(plain(loss))
     if array.size != 1 or array.dtype.kind not in "fiub":

@@ -101,7 +101,8 @@ def _loss_and_accuracy(model: Module, loss: LossFunction, parts: Iterable[Batch]
     return total / weight, None if right is None else hit / weight
 
 
-def fitting_dtypes(model: Any, loss: LossFunction, X: Any, Y: Any, dtype: Any) -> tuple[Any, Any]:
+def fitting_dtypes(model: Any, loss: LossFunction, X: Any, Y: Any,
+                   dtype: Any) -> tuple[np.dtype[np.generic], np.dtype[np.generic]]:
     """Return the dtypes of inputs and targets that the model and the loss take.
 
     Numbers become floats of `dtype`. Integers stay integers where floats are refused: by a model

@@ -59,8 +59,8 @@ class Examples:
         return len(self.X)
 
     @classmethod
-    def of_validation(cls, validation: Any, dtypes: tuple[DTypeLike, DTypeLike], precise: DTypeLike,
-                      weighted: bool) -> Examples | None:
+    def of_validation(cls, validation: object, dtypes: tuple[DTypeLike, DTypeLike],
+                      precise: DTypeLike, weighted: bool) -> Examples | None:
         """Return the validation data of `fit`, checked; None without any.
 
         Where the training is `weighted`, they have weights, too: 1 if they are given none.

@@ -163,7 +163,7 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: object, Y: object = N
     return run.history
 
 
-def _prepared(model: Module, loss: LossFunction, optimizer: Any, training: Data, objective: Any,
+def _prepared(model: Module, loss: LossFunction, optimizer: object, training: Data, objective: Any,
               validation: object, hooks: CallbackList, settings: FitSettings,
               rng: Generator | None, monitor: Any, checkpoint: Any,
               team: Ranks) -> _Events:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from tinygrad_mlp.data.batch_source import BatchSource
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -41,8 +40,8 @@ def fitting_settings(settings: FitSettings, X: object, ranks: Ranks) -> FitSetti
     return settings._replace(batch_size=len(first[0]), shuffle=X.shuffles)
 
 
-def training_data(model: Module, loss: LossFunction, X: Any, Y: Any, sample_weight: object,
-                  class_weight: object) -> tuple[Data, Callable[..., Any]]:
+def training_data(model: Module, loss: LossFunction, X: object, Y: object, sample_weight: object,
+                  class_weight: object) -> tuple[Data, Callable[..., object]]:
     """Return the checked examples, and the loss of a batch of them."""
     precise = precision(model)
     if not isinstance(X, BatchSource):

@@ -151,7 +151,7 @@ def _observed(model: Module) -> Iterator[dict[str, list[Value]]]:
     listed: set[int] = set()
     replaced: list[tuple[Module, Any]] = []
 
-    def watched(name: str, forward: Callable[..., object]) -> Callable[..., Any]:
+    def watched(name: str, forward: Callable[..., object]) -> Callable[..., object]:
         def forward_and_note(*args: object, **kwargs: object) -> Any:
             listed.update(id(a) for a in args)  # passed on unchanged, it is not an output
             out = forward(*args, **kwargs)

@@ -37,7 +37,7 @@ ROWS = 8
 
 
 @op(register=False, nondifferentiable=True)
-def share_right(output: Any, target: Any, weight: Any) -> Any:
+def share_right(output: Array, target: Array, weight: Array | None) -> Array | float:
     """Return the share of rows, by weight, whose largest entry is that of the target."""
     return np.average(hits(target, output), weights=weight)
 

@@ -80,7 +80,7 @@ class FitSettings(NamedTuple):
         """True if the training is evaluated at all."""
         return bool(self.record_every or self.record_epochs)
 
-    def described(self, loss: Callable[..., object], optimizer: Any) -> dict[str, Any]:
+    def described(self, loss: Callable[..., object], optimizer: Any) -> dict[str, object]:
         """Return all settings of a training as JSON can hold them; functions by their names."""
         known = isinstance(optimizer, Optimizer)
         own = optimizer.settings() if known else {"optimizer": type(optimizer).__name__}

@@ -11,7 +11,7 @@ from tinygrad_mlp.training.run import Run
 from tinygrad_mlp.training.steps import StepRunner
 
 
-def check_optimizer(optimizer: Any, needing: str) -> None:
+def check_optimizer(optimizer: object, needing: str) -> None:
     """Raise an error for an optimizer whose state cannot be stored; say what is `needing` it."""
     for method in ("state_dict", "load_state_dict"):
         if not hasattr(optimizer, method):
@@ -31,7 +31,7 @@ def stopped_for_good(run: Run) -> str | None:
     return None if is_interruption(run.stopped) else run.stopped
 
 
-def state_of(run: Run, steps: StepRunner) -> dict[str, Any]:
+def state_of(run: Run, steps: StepRunner) -> dict[str, object]:
     """Return what the coming steps depend on, but for callbacks and generators."""
     return {
         "run": {"iteration": run.iteration, "epoch": run.epoch, "loss": run.loss,

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd.graph import Array
 
-def number_right(right: Any, weight: Any = None) -> float:
+
+def number_right(right: Array, weight: Array | None = None) -> float:
     """Return how many samples are right, or the sum of their weights."""
     return float(np.count_nonzero(right) if weight is None else
                  weight.sum(where=right, dtype=np.float64))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.describe import first_non_finite
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.mode import changed_mode, require_finite
+from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import NotDifferentiableError, TraceError
 from tinygrad_mlp.program import CompiledFunction
 from tinygrad_mlp.program.captured_state import StateChanged
@@ -23,6 +24,9 @@ from tinygrad_mlp.training.checked_data import as_number, plain
 from tinygrad_mlp.training.evaluation import LossFunction
 from tinygrad_mlp.training.examples import Examples
 from tinygrad_mlp.training.run import FitSettings, Run
+
+if TYPE_CHECKING:
+    from tinygrad_mlp.training.callback_list import CallbackList
 
 WORTH_A_PROGRAM = 100
 """Steps on batches of one size from which recording and improving a program pays off."""
@@ -168,7 +172,7 @@ class StepRunner:
             if run.stopped and self.alone:
                 return
 
-    def alike(self, data: dict[str, Any], callbacks: Any) -> dict[str, Any]:
+    def alike(self, data: dict[str, Any], callbacks: CallbackList) -> dict[str, Any]:
         """Return what must be the same in all processes that train together, by name."""
         return {}
 
@@ -258,7 +262,7 @@ class StepRunner:
         """The ways in which the steps have been taken, in words."""
         return self._ways if self._eager_reason is None else f"eager: {self._eager_reason}"
 
-    def _forward(self, x: Any, *targets: object) -> tuple[Any, Any]:
+    def _forward(self, x: Array | Tensor, *targets: object) -> tuple[Any, Any]:
         """Return the loss as a Tensor, and the model's output."""
         self.run.optimizer.zero_grad()
         with self._differentiating:
@@ -291,7 +295,7 @@ class StepRunner:
         self.diverged = True
         return None
 
-    def _step(self, x: Any, *targets: object) -> Any:
+    def _step(self, x: Array | Tensor, *targets: object) -> Any:
         """Take a step, as it is recorded for a program; return its loss, and the output judged."""
         value, output = self._forward(x, *targets)
         require_finite(value)

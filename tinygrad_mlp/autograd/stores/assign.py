@@ -109,7 +109,7 @@ def with_stored(x: Any, index: object, value: object) -> Array:
     return ops.store(x, array(value), *arrays, template=template)
 
 
-def _with_masked(x: Any, mask: Any, value: Any) -> Any:
+def _with_masked(x: Tensor, mask: Any, value: Any) -> Any:
     """Return a copy of `x` after ``x[mask] = value``, for a mask that is not known."""
     rest = None if isinstance(mask, tuple) else x.shape[mask.ndim:]
     if rest is None or mask.shape != x.shape[:mask.ndim] or (
@@ -188,7 +188,7 @@ def stored_by_ufunc(name: str, ufunc: object, method: str, *inputs: object,
     return overwrite(target, getattr(ufunc, method)(*inputs, **options), f"{name}(out=…)", where)
 
 
-def _at(name: str, ufunc: Any, target: Any, index: Any, value: Any = None) -> None:
+def _at(name: str, ufunc: Any, target: Any, index: Any, value: object = None) -> None:
     """Do ``ufunc.at(target, index, value)`` for sums and differences."""
     if not isinstance(target, Tensor):
         raise into_a_plain_array()

@@ -148,7 +148,7 @@ class RecordedBuffer(Tensor):
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[object, ...]:
         return self._held.read().__reduce_ex__(protocol)
 
-    def __getitem__(self, index: Any) -> Any:
+    def __getitem__(self, index: Any) -> Tensor:
         held = self._held
         parts = index if type(index) is tuple else (index,)
         if all(type(part) in (int, slice) for part in parts):  # the most frequent case, in short
@@ -163,7 +163,7 @@ class RecordedBuffer(Tensor):
     def __len__(self) -> int:
         return len(self._held.view)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Iterator[Tensor]:
         for i in range(len(self)):
             yield self[i]
 

@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.autograd.op import OPS, Op, implements
 from tinygrad_mlp.autograd.stores.storage import root_of
+from tinygrad_mlp.autograd.tensor import Tensor
 
 MAKING_VIEWS = ("diagonal", "diff", "einsum", "getitem", "identity", "reshape",
                 "swapaxes", "transpose", "windows")
@@ -64,7 +65,7 @@ def _note(argument: object, made: Value, root: object) -> None:
         members[id(argument)] = weakref.ref(argument)
 
 
-def family(tensor: Any) -> list[Array]:
+def family(tensor: Tensor) -> list[Array]:
     """Return the tensors that share memory with a tensor, oldest first, itself among them."""
     root = root_of(tensor.layout)
     known = _FAMILIES.get(id(root))
@@ -78,7 +79,7 @@ def family(tensor: Any) -> list[Array]:
 
 
 @implements(np.broadcast_to)
-def broadcast_to(array: Array, shape: object) -> Any:
+def broadcast_to(array: Array, shape: object) -> Tensor:
     """Do as NumPy's function, whose result is a view.
 
     (``tg.broadcast_to`` has numbers of its own: rules call it, too, and need no account of views.)

@@ -192,7 +192,7 @@ class Expressions:
                         trans_b=trans_b, overwrite_c=_in_place(line))
         return computed if by_columns else _transposed(computed)
 
-    def _factor(self, matrix: Any, transposed: bool) -> tuple[ast.expr, ast.expr]:
+    def _factor(self, matrix: object, transposed: bool) -> tuple[ast.expr, ast.expr]:
         """Return what BLAS is given for a matrix or its transpose, and whether to transpose it.
 
         It is given the matrix as it lies in memory, without a copy.

@@ -70,7 +70,7 @@ class _ProductFinder:
             and self.last_use[c] is line
             and c not in self.escaping)
 
-    def product(self, term: Any) -> tuple[Any, Variable, Variable] | None:
+    def product(self, term: object) -> tuple[Any, Variable, Variable] | None:
         """Return α, A and B where a term that is used nowhere else is ``α · A B``."""
         alpha: Any = 1.0
         line = self._only_use(term)

@@ -26,7 +26,7 @@ class LayerRecording(Recording):
         self.layers: dict[Instruction, str] = {}  # the innermost module; "" outside of all
         self._names = {id(module): name for name, module in model.named_modules()}
 
-    def __call__(self, op: Op, args: tuple[Any, ...], static: dict[str, object]) -> Any:
+    def __call__(self, op: Op, args: tuple[object, ...], static: dict[str, object]) -> Any:
         """Record a call of an operation."""
         n = len(self.instructions)
         out = super().__call__(op, args, static)

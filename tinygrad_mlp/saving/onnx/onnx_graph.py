@@ -93,7 +93,7 @@ class OnnxGraph:
             return 1 if isinstance(a.scale, int) else 1.0
         return a.dtype if hasattr(a, "dtype") else a
 
-    def shape_of(self, a: object) -> tuple[Any, ...]:
+    def shape_of(self, a: object) -> tuple[object, ...]:
         """Return the shape of an operand, in terms of the batch size."""
         if isinstance(a, Variable):
             return self._shapes[a]
@@ -198,7 +198,7 @@ class OnnxGraph:
         self.nodes.append(helper.make_node(kind, list(inputs), [name], name=name, **attributes))
         return name
 
-    def cast(self, name: str, dtype: Any, wanted: Any) -> str:
+    def cast(self, name: str, dtype: Any, wanted: DTypeLike | None) -> str:
         """Return a result in another dtype, converted if it differs."""
         from onnx import helper
 
