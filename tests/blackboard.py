@@ -219,6 +219,12 @@ def convolution(w, x, R):
     return tg.sum(tg.conv2d(x, w) * R)
 
 
+def average_pooling(w, x, R):
+    Z = tg.conv2d(x, w)
+    A = tg.relu(Z)
+    return tg.sum(tg.avg_pool2d(A, 2) * R)
+
+
 def log_determinant(S):
     return tg.linalg.slogdet(S)[1]
 
@@ -354,6 +360,9 @@ ROWS = {
         (convolution, {
             "w": parameter(1, 1, 2, 3), "x": parameter(1, 1, 5, 6),
             "R": rng.normal(size=(1, 1, 4, 4))}),
+        (average_pooling, {
+            "w": parameter(1, 1, 2, 2), "x": parameter(1, 1, 5, 7),
+            "R": rng.normal(size=(1, 1, 2, 3))}),
         (embedding, {"E": parameter(7, d), **data("words"), "R": rng.normal(size=(n, d))})],
     "Matrices and distributions": [
         (log_determinant, {"S": matrix(3)}),

@@ -19,7 +19,8 @@ EQUATIONS = {
     "two_recurrent_layers": 10, "long_short_term_memory": 22, "gated_recurrent_unit": 15,
     "heads_side_by_side": 12, "heads_in_a_stack": 12, "residual_block": 6, "tied_weights": 3,
     "batch_norm": 6, "layer_norm": 4, "attention_head": 11,
-    "convolution": 2, "embedding": 1, "log_determinant": 1, "quadratic_form": 2,
+    "convolution": 2, "average_pooling": 4, "embedding": 1,
+    "log_determinant": 1, "quadratic_form": 2,
     "gaussian_likelihood": 3, "divergence_of_gaussians": 4, "matrix_factorisation": 3}
 
 
@@ -391,3 +392,35 @@ def test_no_closed_form_is_looked_for_in_a_very_long_graph():
     closed = tg.explain(tg.sum(total), w).closed
 
     assert "1002 operations" in closed.note and closed["∂L/∂w"].evaluate().tolist() == [1002, 1002]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3)])
+@pytest.mark.parametrize(("size", "spread"), [
+    ((2, 2), "¼ [Σ_kl x_{k+i,l+j} R_{⌊k/2⌋,⌊l/2⌋}]_ij"), ((1, 2), "⌊l/2⌋"), ((4, 1), "⌊k/4⌋")])
+def test_an_average_over_windows_side_by_side_is_spread_over_them(shape, size, spread):
+    rng = np.random.default_rng(0)
+    images, channels = shape
+    w = tg.Tensor(rng.normal(size=(1, channels, 2, 3)), requires_grad=True)
+    x = tg.Tensor(rng.normal(size=(images, channels, 5, 6)), requires_grad=True)
+    R = rng.normal(size=(images, 1, 4 // size[0], 4 // size[1]))
+
+    def loss(w, x):
+        return tg.sum(tg.avg_pool2d(tg.conv2d(x, w), size) * R)
+
+    closed = tg.explain(loss, {"w": w, "x": x}).closed
+    found = tg.grad(loss, argnums=(0, 1))(w.data, x.data)
+    assert_right(closed, dict(zip(("∂L/∂w", "∂L/∂x"), map(np.asarray, found), strict=True)))
+    assert "fold" not in closed.text and "windows" not in closed.text
+    if shape == (1, 1):
+        assert spread in closed["∂L/∂w"].text
+
+
+def test_windows_that_overlap_or_leave_something_are_folded():
+    def loss(x):
+        return tg.sum(tg.avg_pool2d(x, 2, 1) ** 2) + tg.sum(tg.avg_pool2d(x, 2) ** 2)
+
+    x = tg.Tensor(np.arange(25.0).reshape(5, 5), requires_grad=True)
+    closed = tg.explain(loss, {"x": x}).closed
+
+    assert closed.text.count("fold") == 2
+    assert_right(closed, {"∂L/∂x": np.asarray(tg.grad(loss)(x.data))})

@@ -183,7 +183,7 @@ class ChosenNames:
         deltas = self.reverse.deltas
         users: dict[Base, list[Base | None]] = {}
         for g in self.gradients:
-            for b in occurrences(g):
+            for b in self._reached(g):
                 users.setdefault(b, []).append(None)
         for delta in deltas:
             made = delta.definition
@@ -205,12 +205,13 @@ class ChosenNames:
         self.simplifier.forget()
 
     def _reached(self, p: Polynomial) -> Iterable[Base]:
-        """The bases in a polynomial, and in brackets in it that are no derivatives themselves."""
+        """The bases in a polynomial, and in what is written out in it and is no derivative."""
         for b in occurrences(p):
             yield b
-            if self.simplifier.is_bracket(b) and b not in self.reverse.deltas and isinstance(
-                    b.definition, Polynomial):
-                yield from self._reached(b.definition)
+            if b.name is None and b not in self.reverse.deltas:
+                made = b.call.args if b.call is not None else [b.polynomial]
+                for q in made if b.is_bracket or b.number >= self.reverse.first_derivative else ():
+                    yield from () if q is None else self._reached(q)
 
     def _is_worth_a_name(self, base: Base, uses: int) -> bool:
         cost = self.simplifier.base_cost(base)

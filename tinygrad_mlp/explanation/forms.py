@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot
+from tinygrad_mlp.explanation.indices import spread
 from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.numbers import HALF, number
 from tinygrad_mlp.explanation.polynomial import Polynomial
@@ -157,6 +158,21 @@ def _avg_pool(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | 
     lead = LETTERS[: len(shape)]
     total = t.contract([windows], f"{lead}yz->{lead}", shape)
     return total.scaled(Fraction(1, math.prod(s["size"])))
+
+
+@form("fold")
+def _fold(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
+    """Windows side by side, each of one number, as after a mean."""
+    n = len(a[0].shape)
+    counts = a[0].shape[-4:-2]
+    tiled = tuple(m * k for m, k in zip(counts, s["size"], strict=True)) == shape[-2:]
+    if s["size"] != s["stride"] or not tiled or any(
+            i in (n - 2, n - 1) for m in a[0].terms for f in m for i in f.indices):
+        return None
+    inner = t.bracket(a[0].rearranged({}, a[0].shape[:-2]))
+    (monomial, c), = inner.terms.items()
+    one = t.argument(inner.scaled(1 / c))
+    return t.call(spread, [one], {"size": s["size"], "alone": True}, shape).scaled(c)
 
 
 # -- losses ---------------------------------------------------------------------------------------

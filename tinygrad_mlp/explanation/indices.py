@@ -52,41 +52,66 @@ def moving(a: Any, *, size: Any, stride: Any) -> Any:
     return ops.windows.forward(a, size=size, stride=stride)
 
 
-def indexed(factors: Sequence[Factor], shape: Shape) -> tuple[dict[str, Any], list[int]]:
-    """The static parameters of a product in index notation, and which axes of a shape it has."""
+def _spread_latex(a: Any, size: Any, alone: bool) -> str:
+    names = iter(LETTERS)
+    letters = [next(names) if n != 1 else "" for n in a.shape]
+    shown = _joined([*letters[:-2], *map(_of_window, letters[-2:], size)])
+    return rf"\left[{a}_{{{shown}}}\right]_{{{''.join(letters)}}}" if alone else f"{a}"
+
+
+@op(register=False, latex=_spread_latex,
+    rules={"a": lambda g, y, a, size, alone: ops.sum(
+        ops.windows(g, size=size, stride=size), axis=(-2, -1))})
+def spread(a: Any, *, size: Any, alone: bool) -> Any:
+    """Each element in all places of a window, the windows side by side.
+
+    Written as the array with the number of the window, around which indices stand if not `alone`.
+    """
+    return np.repeat(np.repeat(a, size[0], axis=-2), size[1], axis=-1)
+
+
+def _of_window(place: str, length: int) -> str:
+    """The number of the window that a place is in."""
+    inside = f"({place})" if len(place) > 1 else place
+    return place if length == 1 or not place else rf"\left\lfloor {inside}/{length} \right\rfloor"
+
+
+def _joined(indices: Sequence[str]) -> str:
+    """Indices one after the other, with commas from the first one on that is computed."""
+    start = next((place for place, index in enumerate(indices) if len(index) > 1), len(indices))
+    return ",".join(filter(None, ["".join(indices[:start]), *indices[start:]]))
+
+
+def indexed(factors: Sequence[Factor], shape: Shape, back: bool = False) -> tuple[
+        dict[str, Any], list[int]]:
+    """The static parameters of a product in index notation, and which axes of a shape it has.
+
+    With `back`, the last axes are places i, j of a window and k, l within it, and what has i is
+    written with i − k.
+    """
     axes = [i for i, n in enumerate(shape) if n != 1]
     free = [i for i in axes if any(i in f.indices for f in factors)]
     order = dict.fromkeys([*axes, *(i for f in factors for i in f.indices if i >= SUMMED)])
     names = dict(zip(order, LETTERS, strict=False))
+    n = len(shape)
+    moved = {i: f"{names[i]}-{names[i + 2]}" for i in (n - 4, n - 3) if back and i + 2 in names}
     terms = ["".join(names[i] for i in f.indices if i != UNIT) for f in factors]
     static = {
         "subscripts": f"{','.join(terms)}->{''.join(names[i] for i in free)}",
-        "written": tuple(_shown(f, names) for f in factors),
+        "written": tuple(_shown(f, {**names, **moved}) for f in factors),
         "powers": tuple(str(f.exponent) for f in factors),
         "summed": "".join(names[i] for i in order if i >= SUMMED)}
     return static, free
 
 
 def overlapping(factors: Sequence[Factor], shape: Shape) -> dict[str, Any] | None:
-    """How the sum of overlapping windows is written; None where a window has no index of its own.
-
-    An array with the place i of a window is written with i − k, where k is the place within it.
-    """
-    static, axes = indexed(factors, shape)
-    outer, n = static["subscripts"].rpartition("->")[2], len(shape)
-    if axes[-4:] != [n - 4, n - 3, n - 2, n - 1]:
+    """How the sum of overlapping windows is written; None where these have no own indices."""
+    static, axes = indexed(factors, shape, back=True)
+    n = len(shape)
+    if axes[-4:] != [n - 4, n - 3, n - 2, n - 1] or any(
+            f.base.name is None and not is_spread(f) for f in factors):
         return None
-    i, j, k, m = outer[-4:]
-    written = []
-    for f, letters in zip(factors, static["written"], strict=True):
-        if is_moving(f) or f.base.name is None:
-            return None
-        written.append(",".join(f"{c}-{dict(zip((i, j), (k, m), strict=True))[c]}"
-                                if c in (i, j) else c for c in letters)
-                       if i in letters or j in letters else letters)
-    subscripts = f"{static['subscripts'].rpartition('->')[0]}->{outer}"
-    return {**static, "subscripts": subscripts, "written": tuple(written),
-            "summed": static["summed"] + k + m}
+    return {**static, "summed": static["summed"] + static["subscripts"][-2:]}
 
 
 def is_moving(f: Factor) -> bool:
@@ -94,12 +119,18 @@ def is_moving(f: Factor) -> bool:
     return f.base.name is None and f.base.called(ops.windows) is not None
 
 
+def is_spread(f: Factor) -> bool:
+    """Whether a factor is an array spread over windows, which has no name."""
+    return f.base.name is None and f.base.called(spread) is not None
+
+
 def _shown(f: Factor, names: Mapping[int, str]) -> str:
     letters = ["" if i == UNIT else names[i] for i in f.indices]
-    if f.base.call is None or not is_moving(f):
-        return "".join(letters)
-    *lead, i, j, a, b = letters
-    strides = f.base.call.static["stride"]
-    places = ["+".join(filter(None, [f"{s if s != 1 else ''}{o}" if o else "", w]))
-              for o, w, s in zip((i, j), (a, b), strides, strict=True)]
-    return ",".join(filter(None, ["".join(lead), *places]))
+    if f.base.call is not None and is_spread(f):
+        letters[-2:] = map(_of_window, letters[-2:], f.base.call.static["size"])
+    if f.base.call is not None and is_moving(f):
+        *letters, i, j, a, b = letters
+        strides = f.base.call.static["stride"]
+        letters += ["+".join(filter(None, [f"{s if s != 1 else ''}{o}" if o else "", w]))
+                    for o, w, s in zip((i, j), (a, b), strides, strict=True)]
+    return _joined(letters)

@@ -20,8 +20,10 @@ from tinygrad_mlp.explanation.indices import (
     index_sum,
     indexed,
     is_moving,
+    is_spread,
     moving,
     overlapping,
+    spread,
 )
 from tinygrad_mlp.explanation.making import (
     apply,
@@ -31,7 +33,7 @@ from tinygrad_mlp.explanation.making import (
     shaped,
     transposed,
 )
-from tinygrad_mlp.explanation.monomial import UNIT, UNIT_MATRIX, Base, Factor, Monomial
+from tinygrad_mlp.explanation.monomial import ONE, UNIT, UNIT_MATRIX, Base, Factor, Monomial
 from tinygrad_mlp.explanation.networks import Network, part
 from tinygrad_mlp.explanation.notation import Shape
 from tinygrad_mlp.explanation.numbers import HALF
@@ -208,8 +210,13 @@ class Writer:
     def operand(self, f: Factor) -> Expression:
         """A factor without its exponent, without axes of length 1."""
         made = f.base.call
-        e = apply(moving, f.base.shape, self.expression(made.args[0]), **made.static) if (
-            made is not None and is_moving(f)) else self.power(f._replace(exponent=1))
+        if made is not None and is_moving(f):
+            e = apply(moving, f.base.shape, self.expression(made.args[0]), **made.static)
+        elif made is not None and is_spread(f):
+            e = apply(spread, f.base.shape, self.expression(made.args[0]),
+                      size=made.static["size"], alone=False)
+        else:
+            e = self.power(f._replace(exponent=1))
         return shaped(e, tuple(
             n for n, i in zip(f.base.shape, f.indices, strict=True) if i != UNIT))
 
@@ -219,8 +226,10 @@ class Writer:
         if made is None:
             return None
         p, static = made.args[0], made.static
-        monomial = next(iter(p.terms), ())
-        if len(p.terms) != 1 or p.terms[monomial] != 1 or tuple(static["stride"]) != (1, 1):
+        if p.single is not None and p.single.is_bracket:
+            p = self.inner(p.single.polynomial)
+        monomial, c = next(iter(p.terms.items()), ((), ONE))
+        if len(p.terms) != 1 or tuple(static["stride"]) != (1, 1):
             return None
         written = overlapping(monomial, p.shape)
         lengths = [n for n in p.shape[:-4] if n != 1] + list(base.shape[-2:])
@@ -229,7 +238,9 @@ class Writer:
         operands = [self.operand(f) for f in monomial]
         total = apply(index_sum, tuple(lengths), *operands, shape=static["shape"],
                       size=static["size"], **written)
-        return shaped(total, base.shape)
+        factor = self.scalar([], c)
+        total = shaped(total, base.shape)
+        return total if factor is None else hadamard(factor, total)
 
 
 def _anonymous(base: Base) -> Name:

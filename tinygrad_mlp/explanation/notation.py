@@ -40,7 +40,7 @@ SIGNS = {
     r"\leq": "≤", r"\geq": "≥", r"\sum": "Σ", r"\top": "ᵀ", r"\infty": "∞", r"\pi": "π",
     r"\Vert": "‖", r"\left\Vert": "‖", r"\right\Vert": "‖", r"\left|": "|", r"\right|": "|",
     r"\left(": "(", r"\right)": ")", r"\left[": "[", r"\right]": "]", r"\times": "×",
-    r"\dots": "…", r"\,": " ", r"\Gamma": "Γ"}
+    r"\left\lfloor": "⌊", r"\right\rfloor": "⌋", r"\dots": "…", r"\,": " ", r"\Gamma": "Γ"}
 SIGNS |= {rf"\{name}": letter for letter, name in LETTERS.items()}
 
 SUPERSCRIPTS = str.maketrans("0123456789-−+", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻⁺")
@@ -194,7 +194,7 @@ class Notation(NamedTuple):
             base = Written((Piece("{"), *base.pieces, Piece("}")), base.kind)
         if not self.latex:
             below = below.replace(" ", "")
-        braced = self.latex or any(sign in below for sign in "+−")
+        braced = self.latex or any(sign in below for sign in "+−⌊")
         return Written((*base.pieces, Piece(f"_{{{below}}}" if braced else f"_{below}")))
 
     def power(self, base: Written, script: Written) -> Written:

@@ -30,7 +30,7 @@ from tinygrad_mlp.explanation.notation import (
 TOKEN = re.compile(
     r"⟪\d+⟫|\\(?:left|right)(?![A-Za-z])(?:\\[A-Za-z]+|.)|\\[A-Za-z]+|\\.|[A-Za-z]+|\d+(?:\.\d+)?|\s+|."
 )
-OPENING = {"(": ")", "[": "]", "{": "}"}
+OPENING = {"(": ")", "[": "]", "{": "}", r"\lfloor": r"\rfloor"}
 TEXT_COMMANDS = (r"\mathrm", r"\text", r"\operatorname", r"\mathbf", r"\mathit")
 RELATIONS = ("=", r"\neq", "<", ">", r"\leq", r"\geq", r"\to")
 SPLIT = (
