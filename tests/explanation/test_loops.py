@@ -178,6 +178,39 @@ def test_residual_layers_hand_the_derivative_on():
     ]
 
 
+def test_what_a_layer_uses_twice_has_a_name():
+    def loss(X, Wq1, Wk1, Wv1, V1, U1, Wq2, Wk2, Wv2, V2, U2, Wq3, Wk3, Wv3, V3, U3):
+        layers = ((Wq1, Wk1, Wv1, V1, U1), (Wq2, Wk2, Wv2, V2, U2), (Wq3, Wk3, Wv3, V3, U3))
+        for Wq, Wk, Wv, V, U in layers:
+            A = tg.softmax((X @ Wq) @ (X @ Wk).T)
+            X = X + A @ X @ Wv
+            X = X + tg.relu(X @ V) @ U
+        return tg.sum(X * X)
+
+    heads = blackboard.heads(q=(3, 2), k=(3, 2), v=(3, 3))
+    others = weights((3, 5), (3, 5), (3, 5), name="V") | weights((5, 3), (5, 3), (5, 3), name="U")
+    text = closed_form(loss, heads | others | data(X=(4, 3))).text
+
+    assert "S_l = A_l X_{l−1} Wv_l + X_{l−1}" in text
+    assert "δS_l = δB_l V_lᵀ + δX_l" in text
+    assert len(text.splitlines()) == 16
+
+
+def test_what_is_long_has_a_name_at_each_step():
+    def loss(w, X, y):
+        for _ in range(5):
+            w = w - tg.clip(X.T @ (X @ w - y), -1, 1) / 4
+        return tg.sum(w**2)
+
+    rng = np.random.default_rng(0)
+    values = {"w": tg.Tensor(rng.normal(size=3), requires_grad=True), **data(X=(5, 3), y=(5,))}
+    lines = lines_of(loss, values)
+
+    assert lines[:2] == [
+        "u_t = Xᵀ (X w_t − y)", "w_t = w_{t−1} − ¼ min(max(u_{t−1}, −1), 1)"]
+    assert len(lines) == 7
+
+
 def test_descent_is_a_loop_as_well():
     def loss(w, X, y, η):
         for _ in range(4):
@@ -211,6 +244,32 @@ def test_the_lines_of_a_cell_do_not_grow_with_the_steps(cell):
                 closed[f"∂L/∂{name}"].evaluate(), parameter.grad, rtol=1e-9, atol=1e-12)
 
     assert counts[0] == counts[1]
+
+
+def test_heads_that_are_joined_are_so_for_every_head():
+    def loss(Wq1, Wk1, Wv1, Wq2, Wk2, Wv2, Wq3, Wk3, Wv3, Wo, X, R):
+        parts = []
+        for Wq, Wk, Wv in ((Wq1, Wk1, Wv1), (Wq2, Wk2, Wv2), (Wq3, Wk3, Wv3)):
+            A = tg.softmax((X @ Wq) @ (X @ Wk).T)
+            P = A @ (X @ Wv)
+            parts.append(P)
+        H = tg.concatenate(parts, axis=1)
+        return tg.sum((H @ Wo - R) ** 2) / 2
+
+    values = blackboard.heads(q=(4, 2), k=(4, 2), v=(4, 3)) | {"Wo": blackboard.parameter(9, 4)}
+    assert lines_of(loss, values | data(X=(6, 4), R=(6, 4))) == [
+        "A_h = softmax(X Wq_h Wk_hᵀ Xᵀ)",
+        "P_h = A_h X Wv_h",
+        "H = [P_h]_h",
+        "δ = H Wo − R",
+        "δ_H = δ Woᵀ",
+        "δA_h = δ_H_h Wv_hᵀ Xᵀ",
+        "δ_h = A_h ⊙ (δA_h − (A_h ⊙ δA_h) 1 1ᵀ)",
+        "∂L/∂Wq_h = Xᵀ δ_h X Wk_h",
+        "∂L/∂Wk_h = Xᵀ δ_hᵀ X Wq_h",
+        "∂L/∂Wv_h = Xᵀ A_hᵀ δ_H_h",
+        "∂L/∂Wo = Hᵀ δ",
+    ]
 
 
 @pytest.mark.parametrize("stored", ["heads_side_by_side", "heads_in_a_stack"])

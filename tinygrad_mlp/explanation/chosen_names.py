@@ -95,14 +95,13 @@ class ChosenNames:
         self._name_calls()
         self._name_layers()
         self._name_deltas()
-        self._place_deltas()
-        self._place_others()
         chosen: dict[Base, Any] = {}
         while self._uses(chosen) and chosen:
             for base in sorted(chosen, key=lambda b: b.number):
                 base.name = self._name(base)
             chosen.clear()
             self.simplifier.forget()
+        self._place_others()
 
     def _name_calls(self) -> None:
         """Name results of operations, the first ones first, so that they count as short after."""
@@ -116,16 +115,9 @@ class ChosenNames:
 
     def _name_slopes(self) -> None:
         """Choose the names of derivatives in a loop, before other things take them."""
-        self.of_step: dict[Base, Name] = {}
-        for z, place in self.loop.slopes.items():
-            self.of_step[z] = self.loop.member(place, self.names)
-
-    def _place_deltas(self) -> None:
-        """Enter the derivatives with respect to members of a loop as members."""
-        for delta, base in self.reverse.deltas.items():
-            if delta.name is not None:
-                self.loop.enter_derivative(delta, base, self.names)
-        self.simplifier.forget()
+        self.loop.find_blocks(self.reverse.t.bases[self.reverse.first_derivative :])
+        for place in self.loop.slopes.values():
+            self.loop.member(place, self.names)
 
     def _place_others(self) -> None:
         """Enter what else has a name and is alike at several steps."""
@@ -139,7 +131,7 @@ class ChosenNames:
             step = self.loop.step_of(made if of is None or of.definition is None else (
                 of.definition))
             if step is not None:
-                key = self.loop.relative_definition(made, step)
+                key = self.loop.relative(made, step)
                 groups.setdefault((of is None, key), {})[step] = base
         found = [members for members in groups.values() if len(members) >= SHORTEST]
         for members in found:
@@ -147,10 +139,8 @@ class ChosenNames:
             if letter == "δ" or any(letter == of for of, _ in self.loop.places.values()):
                 letter = self._free("e", "ε", "u").text
             for step, base in members.items():
-                self.loop.places[base] = letter, step
-                base.name = self.loop.member((letter, step), self.names)
-                if base in self.reverse.deltas:
-                    self.loop.derivatives.add(letter)
+                derivative = base in self.reverse.deltas
+                self.loop.enter(base, (letter, step), self.names, derivative)
         if found:
             self.simplifier.forget()
             self._place_others()
@@ -225,7 +215,9 @@ class ChosenNames:
     def _name(self, base: Base) -> Name:
         """The name of a base that gets one."""
         if base in self.reverse.deltas:
-            return self._delta_name(self.reverse.deltas[base])
+            of = self.reverse.deltas[base]
+            place = self.loop.place_of_derivative(of)
+            return self.loop.enter(base, place, self.names) if place else self._delta_name(of)
         hint = self.reverse.hint(base)
         several = len(self.reverse.graph.layers) > 1
         if hint is not None and not re.fullmatch(r"v\d+" if several else r"[vaz]\d+", hint.text):
@@ -239,11 +231,6 @@ class ChosenNames:
 
     def _delta_name(self, of: Base) -> Name:
         """δ with the number of a layer, or with the name of what it is the derivative of."""
-        if of in self.of_step:
-            return self.of_step[of]
-        place = self.loop.place_of_derivative(of)
-        if place is not None:
-            return self.loop.member(place, self.names)
         named = of.name or self.reverse.hint(of)
         number = re.fullmatch(r"[zZ]_?(\d+)", named.text) if named else None
         if named is None or re.fullmatch(r"v\d+", named.text):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
 import re
@@ -13,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.op import Op, op
+from tinygrad_mlp.autograd.op import OPS, Op, op
 from tinygrad_mlp.explanation.expression import Application, Expression, Symbol
 from tinygrad_mlp.explanation.loops import Loop
 from tinygrad_mlp.explanation.making import apply
@@ -40,13 +39,23 @@ def over_steps(*steps: Any, limits: str) -> Any:
     return sum(steps[2:], steps[1])
 
 
+@op(register=False, latex=lambda *steps, axis, index: rf"[{steps[0]}]_{{{index}}}")
+def joined(*steps: Any, axis: int, index: str) -> Any:
+    """The arrays of all steps beside each other; written with what each has, which is first."""
+    return np.concatenate(steps[1:], axis=axis)
+
+
 KINDS = {"t": "step", "l": "layer", "h": "head"}
 
 
-def total(parts: Sequence[Expression]) -> Expression:
-    """The sum of expressions."""
-    return functools.reduce(lambda a, b: apply(
-        ops.add, np.broadcast_shapes(a.shape, b.shape), a, b), parts)
+def total(parts: Sequence[tuple[bool, Expression]]) -> Expression:
+    """The sum of expressions, of which those marked are subtracted."""
+    (negative, made), *others = sorted(parts, key=lambda part: part[0])
+    made = apply(ops.negative, made.shape, made) if negative else made
+    for negative, part in others:
+        shape = np.broadcast_shapes(made.shape, part.shape)
+        made = apply(ops.subtract if negative else ops.add, shape, made, part)
+    return made
 
 
 class EveryStep(Application):
@@ -124,7 +133,7 @@ class LoopWriter(Writer):
         Before each stand the symbols that it is of.
         """
         groups = [list(group) for _, group in itertools.groupby(
-            rows, lambda row: self.loop.relative_definition(row[1], row[0]))]
+            rows, lambda row: self.loop.relative(row[1], row[0]))]
         most = max(groups, key=len, default=[])
         for group in groups:
             symbols = [symbol for _, _, symbol in group]
@@ -140,10 +149,9 @@ class LoopWriter(Writer):
                 yield from (([symbol], symbol) for symbol in symbols)
 
     def _every(self, made: Any, t: int, symbol: Symbol) -> Expression:
-        if isinstance(made, Polynomial):
-            return self.expression(self.loop.common(made, t))
-        call = self.loop.common_call(made, t)
-        return self.written_out(Base(math.inf, symbol.shape, call, None))
+        made = self.loop.common(made, t)
+        return self.expression(made) if isinstance(made, Polynomial) else (
+            self.written_out(Base(math.inf, symbol.shape, made, None)))
 
     def sum(self, p: Polynomial) -> Expression:
         """A polynomial, with terms that are equal at several steps as a sum over t."""
@@ -164,10 +172,21 @@ class LoopWriter(Writer):
             if len(members) == 1 or last - first + 1 > len(members):
                 rest.update({m: c for _, m in members})
             else:
-                sums.append(self._over_steps(p.shape, c, members))
+                sums.append((c < 0, self._over_steps(p.shape, abs(c), members)))
         if rest or not sums:
-            sums.append(super().sum(Polynomial(p.shape, rest)))
+            sums.append((False, super().sum(Polynomial(p.shape, rest))))
         return total(sums)
+
+    def written_out(self, base: Base) -> Expression:
+        """The definition of a base; what is joined of all steps by what every step has."""
+        made = base.called(OPS["concatenate"])
+        loop, numbers = self.loop, self.loop.numbers
+        if made is None or [loop.step_of(a) for a in made.args] != numbers or len(
+                set(map(loop.relative, made.args, numbers))) > 1:
+            return super().written_out(base)
+        every = loop.common(made.args[0], numbers[0])
+        return Application(joined, [self.expression(p) for p in (every, *made.args)], {
+            **made.static, "index": self.loop.index}, base.shape, float)
 
     def _step(self, m: Monomial) -> int | None:
         """The step that a term belongs to: that of the derivative in it, or the last one."""
@@ -181,6 +200,7 @@ class LoopWriter(Writer):
         (first, start), (last, _) = members[0], members[-1]
         steps = [super(LoopWriter, self).sum(Polynomial(shape, {m: c})) for _, m in members]
         every = super().sum(self.loop.common(Polynomial(shape, {start: c}), first))
-        limits = f"_{self.loop.index}" if (first, last) == self.loop.ends else (
-            rf"_{{{self.loop.index}={first}}}^{{{last}}}")
+        index, numbers = self.loop.index, self.loop.numbers
+        whole = len(members) == len(numbers)
+        limits = f"_{index}" if whole else rf"_{{{index}={first}}}^{{{last}}}"
         return apply(over_steps, steps[0].shape, every, *steps, limits=limits)

@@ -7,12 +7,14 @@ relative to t become one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import permutations
 from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.op import op
 from tinygrad_mlp.explanation.monomial import SUMMED, AppliedOp, Base, Monomial
 from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.graph_view.names import LAYERED, Name, UniqueNames, name
@@ -47,6 +49,8 @@ class Loop:
         self.data: set[Base] = set()
         self.slopes: dict[Base, Place] = {}
         self.derivatives: set[str] = set()
+        self.blocks: dict[Base, int] = {}
+        self.names: dict[Place, Name] = {}
         self.every: dict[Any, Base] = {}
 
     def settle(self, values: Mapping[Any, Polynomial]) -> None:
@@ -92,18 +96,36 @@ class Loop:
         return f"δ_{letter}" if taken else f"δ{letter}", t
 
     @property
-    def ends(self) -> tuple[int, int]:
-        """The numbers of the first and the last step."""
-        steps = [t for base, (_, t) in self.places.items() if base not in self.initial]
-        return min(steps), max(steps)
+    def numbers(self) -> list[int]:
+        """The numbers of the steps."""
+        steps = {t for base, (_, t) in self.places.items() if base not in self.initial}
+        return list(range(min(steps), max(steps) + 1)) if steps else []
 
-    def enter_derivative(self, delta: Base, of: Base, names: UniqueNames) -> None:
-        """Give the derivative with respect to a base its place, and a name if it has none."""
-        place = self.place_of_derivative(of)
-        if place is not None:
-            delta.name = delta.name or self.member(place, names)
-            self.places[delta] = place
-            self.derivatives.add(place[0])
+    def enter(self, base: Base, place: Place, names: UniqueNames, derivative: bool = True) -> Name:
+        """Give a base its place, and the name for that."""
+        self.places[base] = place
+        self.derivatives |= {place[0]} if derivative else set()
+        base.name = self.member(place, names)
+        return base.name
+
+    def find_blocks(self, bases: Iterable[Base]) -> None:
+        """Number the parts of an array that belong to the steps, from the first to the last one."""
+        found: dict[Any, dict[int, Base]] = {}
+        first = min(self.numbers, default=0)
+        for base in bases if self.places else ():
+            made = base.called(ops.getitem)
+            template = made.static["template"] if made and base.name is None else ()
+            cuts = [c for c in template if c != slice(None)]
+            if made and len(cuts) == 1 and isinstance(cuts[0], slice) and cuts[0].stop and (
+                    cuts[0].step is None and self.step_of(made.args[0]) is None):
+                start = cuts[0].start or 0
+                width = cuts[0].stop - start
+                key = made.args[0].key, template.index(cuts[0]), width
+                if width > 0 and start % width == 0:
+                    found.setdefault(key, {})[first + start // width] = base
+        for members in found.values():
+            if sorted(members) == self.numbers:
+                self.blocks |= {base: t for t, base in members.items()}
 
     def step_of(self, p: Any) -> int | None:
         """The last step whose quantities a polynomial or an operation has; None without any."""
@@ -116,17 +138,17 @@ class Loop:
     def _step_of_base(self, base: Base) -> int | None:
         if base in self.places:
             return self.places[base][1]
+        if base in self.blocks:
+            return self.blocks[base]
         known = base.name is not None or base.definition is None
         return None if known else self.step_of(base.definition)
 
-    def relative(self, p: Polynomial, t: int) -> Any:
-        """What a polynomial is, with the places of its bases relative to t, to be compared."""
-        return frozenset((c, self.relative_product(m, t)) for m, c in p.terms.items())
-
-    def relative_definition(self, made: Polynomial | AppliedOp, t: int) -> Any:
-        """The same of a polynomial or an operation."""
-        return self.relative(made, t) if isinstance(made, Polynomial) else (
-            self.relative_call(made, t))
+    def relative(self, made: Polynomial | AppliedOp, t: int) -> Any:
+        """What is made of bases, with the places of these relative to t, to be compared."""
+        if isinstance(made, Polynomial):
+            return frozenset((c, self.relative_product(m, t)) for m, c in made.terms.items())
+        args = tuple(None if a is None else self.relative(a, t) for a in made.args)
+        return made.op, args, repr(made.static), made.index
 
     def relative_product(self, monomial: Monomial, t: int) -> Any:
         """The same of a monomial, however its summed indices are numbered."""
@@ -144,20 +166,20 @@ class Loop:
         if base in self.places:
             letter, number = self.places[base]
             return letter, number - t
+        if base in self.blocks:
+            return self.blocks[base] - t, self.relative(made.args[0], t)
         if base.name is not None or made is None:
             return base.number
-        return self.relative_definition(made, t)
+        return self.relative(made, t)
 
-    def relative_call(self, call: AppliedOp, t: int) -> Any:
-        """The same of an operation."""
-        args = tuple(None if a is None else self.relative(a, t) for a in call.args)
-        return call.op, args, repr(call.static), call.index
-
-    def common(self, p: Polynomial, t: int) -> Polynomial:
-        """What a polynomial of step t is at every step, with bases named ``h_t``, ``x_t``."""
-        return Polynomial(p.shape, {
-            tuple(f._replace(base=self._common_base(f.base, t)) for f in m): c
-            for m, c in p.terms.items()})
+    def common(self, made: Any, t: int) -> Any:
+        """What is made of bases at step t as it is at every step, with bases ``h_t``, ``x_t``."""
+        if isinstance(made, Polynomial):
+            return Polynomial(made.shape, {
+                tuple(f._replace(base=self._common_base(f.base, t)) for f in m): c
+                for m, c in made.terms.items()})
+        args = tuple(None if a is None else self.common(a, t) for a in made.args)
+        return AppliedOp(made.op, args, made.static, made.index)
 
     def _common_base(self, base: Base, t: int) -> Base:
         made = base.definition
@@ -166,16 +188,12 @@ class Loop:
             offset = number - t
             key = letter, offset, base.shape
             return self._made(key, base, self.name(letter, offset), None)
+        if base in self.blocks:
+            block = {**made.static, "index": self.index}
+            return self._made((base, t), base, None, AppliedOp(block_of, made.args, block))
         if base.name is not None or made is None:
             return base
-        if isinstance(made, Polynomial):
-            return self._made((base, t), base, None, self.common(made, t))
-        return self._made((base, t), base, None, self.common_call(made, t))
-
-    def common_call(self, call: AppliedOp, t: int) -> AppliedOp:
-        """What an operation of step t is at every step."""
-        args = tuple(None if a is None else self.common(a, t) for a in call.args)
-        return AppliedOp(call.op, args, call.static, call.index)
+        return self._made((base, t), base, None, self.common(made, t))
 
     def name(self, letter: str, offset: int) -> Name:
         """``h_t``, ``h_{t−1}``, ``δ_{t+1}``: what every step has, or the one before or after."""
@@ -185,12 +203,14 @@ class Loop:
 
     def member(self, place: Place, names: UniqueNames | None = None) -> Name:
         """``h_3``, or ``h(3)`` where `names` have that of something else; of layers, ``δ3``."""
-        letter, t = place
-        text = f"{letter}_{t}" if self.index == "t" else f"{letter}{t}"
-        if names is not None:
-            text = f"{letter}({t})" if text in names.given else text
-            names.unique(text)
-        return self.indexed(text, letter, t)
+        if place not in self.names:
+            letter, t = place
+            text = f"{letter}_{t}" if self.index == "t" else f"{letter}{t}"
+            if names is not None:
+                text = f"{letter}({t})" if text in names.given else text
+                names.unique(text)
+            self.names[place] = self.indexed(text, letter, t)
+        return self.names[place]
 
     def indexed(self, text: str, letter: str, index: object) -> Name:
         """The name for a text that is a letter with an index."""
@@ -210,6 +230,12 @@ class Loop:
             made.name = name
             self.every[key] = made
         return self.every[key]
+
+@op(register=False, latex=lambda a, template, index: f"{a}_{{{index}}}")
+def block_of(a: Any, *, template: Any, index: str) -> Any:
+    """The part of an array that belongs to a step."""
+    return a[template]
+
 
 def argument_of(call: Base) -> Base | None:
     """The base that an operation of one argument was applied to."""

@@ -34,7 +34,7 @@ def find_loop(naming: Naming, targets: Sequence[Value], indices: str) -> Loop:
     wanted = {key_of(t) for t in targets}
     own = any(numbered(column, naming.of_key) and wanted.intersection(column)
               for r in repeats for column in r.taken)
-    handed_on = any(r.carried.keys() - r.totals for r in repeats)
+    handed_on = any(r.carried for r in repeats)
     shared = any(r.shared & wanted for r in repeats)
     index = "t" if not own or (handed_on and shared) else "l" if handed_on else "h"
     loop = Loop(index)
@@ -60,16 +60,16 @@ class Steps:
         data = {c: place for c in repeat.results if (place := rows(c, self.naming))}
         if data and all(step < 0 for _, _, step in data.values()):
             self.step = -1
-        handed_on = [c for c in repeat.carried if c not in repeat.totals]
-        default = {c: "h" for c in handed_on} | dict.fromkeys(repeat.taken, "x")
-        if len(handed_on) == 1 and len(handed_on[0][0]) == 1 and is_call(handed_on[0][0]):
-            self.loop.main = self.letter(handed_on[0]) or "h"
-        for column in dict.fromkeys([*handed_on, *repeat.results, *repeat.taken]):
+        default = dict.fromkeys(repeat.carried, "h") | dict.fromkeys(repeat.taken, "x")
+        first = next(iter(repeat.carried), None)
+        if first is not None and len(repeat.carried) == len(first[0]) == 1 and is_call(first[0]):
+            self.loop.main = self.letter(first) or "h"
+        for column in dict.fromkeys([*repeat.carried, *repeat.results, *repeat.taken]):
             letter = self.letter(column) or default.get(column)
             if column in data and data[column][2] == self.step:
                 self.loop.given.update(column)
                 self.enter(column, *data[column][:2])
-            elif letter is not None and column not in repeat.totals:
+            elif letter is not None:
                 self.enter(column, self.free(letter, column), self.first_of(column))
         self.plan_unnamed()
 
@@ -79,12 +79,13 @@ class Steps:
             node = column[0]
             if not isinstance(node, Node) or node in self.loop.planned:
                 continue
-            letter = TEXTBOOK.get(node.op) if node.op.record.elementwise else None
+            letter = TEXTBOOK.get(node.op)
             if letter and key_of(node[0], arrays_of(node)[0]) in self.loop.planned:
                 letter = None  # it is short
             users = self.naming.graph.users[node]
-            if sum(user.op is ops.getitem or user.op.outputs > 1 for user in users) > 1:
-                letter = "z"
+            parts = sum(user.op is ops.getitem or user.op.outputs > 1 for user in users)
+            if parts > 1 or (len(users) > 1 and node.op is ops.add):
+                letter = "z" if parts > 1 else "s"
                 self.loop.handed_on.update(column)
             if letter is not None:
                 matrix = sum(n != 1 for n in node.out.shape) > 1
@@ -101,16 +102,19 @@ class Steps:
         return re.sub(r"_?\d+$", "", named[-1].text) if named and named[-1] else None
 
     def free(self, letter: str, column: Column) -> str:
-        """A letter that no other column has."""
+        """A letter that no other column has: of layers, the next one, as A1 is that of a layer."""
         used = {of for key, (of, _) in self.loop.planned.items() if key not in column}
-        return next(text for n in count() if (text := f"{letter}{n or ''}") not in used)
+        following = len(letter) == 1 and self.loop.index != "t"
+        texts = (chr(ord(letter) + n) if following else f"{letter}{n or ''}" for n in count())
+        return next(text for text in texts if text not in used)
 
     def enter(self, column: Column, letter: str, first: int) -> None:
         """Enter a column, whose members have numbers from one on, and the value before it."""
+        self.naming.release(key for key in column if isinstance(key, Node))
         for number, key in zip(count(first, self.step), column, strict=False):
             self._enter(key, letter, number)
         before = self.repeat.carried.get(column)
-        if before is not None and column not in self.repeat.totals:
+        if before is not None:
             self.loop.handed_on.update(column)
             if before not in self.loop.planned and self.has_name(before):
                 self.loop.first_values.add(before)
@@ -123,12 +127,11 @@ class Steps:
     def _enter(self, key: Any, letter: str, number: int) -> None:
         if key in self.loop.planned:
             return
-        known = (letter, number) in self.loop.planned.values()
         self.loop.planned[key] = letter, number
         now = self.naming.of_key(key)
         has_it = now is not None and layer_number(now.text, re.escape(letter)) == number
         if not self.naming.by_user(key) or (isinstance(key, Node) and not has_it):
-            names = None if known or has_it else self.naming.names
+            names = None if has_it else self.naming.names
             self.naming.rename(key, self.loop.member((letter, number), names))
 
 
@@ -143,12 +146,12 @@ class Layers(Steps):
         if len(places) < len(weights) or not places:
             return
         self.first = places[0][1]
-        main = next((c for c in repeat.carried if c not in repeat.totals), None)
+        main = next((column for column in repeat.carried if isinstance(column[0], Node)), None)
         if main is not None:
             self._plan_layers(main)
         for column in repeat.results:
             letter = self.letter(column)
-            if column not in repeat.totals and letter is not None:
+            if letter is not None:
                 self.enter(self.cut(column), *(numbered(column, self.users) or (
                     self.free(letter, column), self.first)))
         for column, place in zip(repeat.taken, places, strict=True):

@@ -30,10 +30,10 @@ Column = tuple[Any, ...]
 class Repeat(NamedTuple):
     """Operations that are repeated from a place of the graph on, in so many `steps`.
 
-    `results` are the columns of their results, and `taken` those of what is not computed in the
-    steps, and is another at each; what is the same at each is `shared`. `carried` are the values
-    before the first step, by the column of results that the next steps take instead; `totals` are
-    columns that only add something up.
+    `results` are the columns of their results, without those that only add something up, and
+    `taken` those of what is not computed in the steps, and is another at each; what is the same at
+    each is `shared`. `carried` are the values before the first step, by the column of results that
+    the next steps take instead.
     """
 
     start: int
@@ -42,7 +42,6 @@ class Repeat(NamedTuple):
     taken: list[Column]
     shared: set[Any]
     carried: dict[Column, Any]
-    totals: set[Column]
 
 
 class Tape:
@@ -112,8 +111,11 @@ class Tape:
                     shared.add(key)
                 elif a < start:
                     taken[tuple(key for _, key in arguments)] = None
-        return Repeat(start, (end - start) // p, results, list(taken), shared, carried, {
-            column for column in carried if self._is_total(column, start, end)})
+        totals = [column for column in carried if self._is_total(column, start, end)]
+        for column in totals:
+            results.remove(column)
+            del carried[column]
+        return Repeat(start, (end - start) // p, results, list(taken), shared, carried)
 
     def _is_total(self, column: Column, start: int, end: int) -> bool:
         """Whether a column is that of sums, each taken by the next only."""

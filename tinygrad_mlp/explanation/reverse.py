@@ -149,8 +149,9 @@ class Reverse(Forward):
             return made
         if of_step or base in self.arguments or made_by is not None or is_product(base.polynomial):
             self.deltas.setdefault(delta, base)
-        if base in self.loop.carried:
-            self.loop.enter_derivative(delta, base, self.naming.names)
+        place = self.loop.place_of_derivative(base)
+        if base in self.loop.carried and place is not None:
+            self.loop.enter(delta, place, self.naming.names)
         return made
 
     def _share(self, call: AppliedOp, position: int, g: Any, y: Any, inputs: list[Any],

@@ -140,10 +140,11 @@ class StackWriter(LoopWriter):
                 rest[m] = c
                 continue
             steps = [super(StackWriter, self).sum(self.stack.polynomial(
-                Polynomial(p.shape, {m: c}), s, h)) for h in (None, *range(self.stack.length))]
-            sums.append(apply(over_steps, steps[0].shape, *steps, limits=f"_{self.loop.index}"))
+                Polynomial(p.shape, {m: abs(c)}), s, h)) for h in (None, *range(self.stack.length))]
+            sums.append((c < 0, apply(
+                over_steps, steps[0].shape, *steps, limits=f"_{self.loop.index}")))
         if rest or not sums:
-            sums.append(super().sum(Polynomial(p.shape, rest)))
+            sums.append((False, super().sum(Polynomial(p.shape, rest))))
         return total(sums)
 
     def glossary(self) -> list[str]:

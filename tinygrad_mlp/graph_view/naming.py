@@ -7,7 +7,7 @@ v1, v2, ….
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -141,11 +141,16 @@ class Naming:
         """Return the name of a key, if it has one already."""
         return self._of.get(key)
 
+    def release(self, keys: Iterable[object]) -> None:
+        """Let others have the names of some keys, which will get new ones."""
+        for key in keys:
+            if key in self._of:
+                self.names.given.pop(self._of[key].text, None)
+
     def rename(self, key: object, name: Name, by_user: bool = True) -> None:
         """Give a key another name, which counts as one that the user gave."""
-        before = self._of.get(key)
-        if before is not None and not self.by_user(key):
-            self.names.given.pop(before.text, None)
+        if not self.by_user(key):
+            self.release([key])
         self._of[key] = name
         self.names.given.setdefault(name.text, 1)
         if by_user:
