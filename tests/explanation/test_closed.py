@@ -116,6 +116,18 @@ def test_the_number_of_samples_cancels_where_it_is_summed_over():
     assert closed.text == "∂L/∂c = −1"
 
 
+def test_a_sum_of_what_cancels_is_the_number_of_elements():
+    closed = tg.explain(lambda s, x: tg.sum(s * x / x), {"s": 0.5, "x": np.arange(1.0, 4.0)}).closed
+    assert closed.text == "∂L/∂s = 3"
+
+
+def test_a_constant_that_is_the_transpose_of_another_is_written_as_that():
+    X = np.arange(12.0).reshape(4, 3) ** 2
+    w = tg.Tensor([1.0, 2.0, 4.0], requires_grad=True, name="w")
+    loss = tg.sum((X.T.copy() @ (X @ w)) ** 2) / 2
+    assert tg.explain(loss, w, names={"X": X}).closed.text == "∂L/∂w = Xᵀ X Xᵀ X w"
+
+
 def test_a_gradient_that_vanishes_at_one_point_only_is_kept():
     w = tg.Tensor([1.0, -1.0], requires_grad=True, name="w")
     closed = tg.explain(tg.sum(w) ** 2 + tg.sum(tg.exp(w * 1e-9)), w).closed

@@ -6,10 +6,12 @@ The indices of the axes of a result are called 0, 1, …; all others are summed 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import permutations
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.op import Op
@@ -114,45 +116,36 @@ def sizes(monomial: Iterable[Factor]) -> dict[int, int]:
     return {i: n for f in monomial for i, n in zip(f.indices, f.base.shape, strict=True)}
 
 
-def normal(factors: Iterable[Factor]) -> tuple[Monomial, Fraction]:
+def normal(factors: Iterable[Factor],
+           lengths: Mapping[int, int] = MappingProxyType({})) -> tuple[Monomial, int]:
     """The normal form of a product, and a number that it is to be multiplied by.
 
-    Powers of the same base are one. An index that has lost all its factors gives its length.
+    Powers of the same base are one. A summed index, of a factor or of `lengths`, that no factor is
+    left of gives its length.
     """
-    given, number = _without_units(list(factors))
+    factors = list(factors)
+    lost = {**lengths, **sizes(factors)}
     powers: dict[tuple[Base, tuple[int, ...]], Exponent] = {}
-    for f in given:
+    for f in _without_units(factors, lost):
         powers[f.base, f.indices] = powers.get((f.base, f.indices), 0) + f.exponent
     left = [Factor(b, i, e.numerator if e.denominator == 1 else e)
             for (b, i), e in powers.items() if e]
-    if len(left) < len(given):
-        present = {i for f in left for i in f.indices}
-        for i, n in sizes(given).items():
-            if i >= SUMMED and i not in present:
-                number *= n
-    return _canonical(left), number
+    present = {i for f in left for i in f.indices}
+    return _canonical(left), math.prod(
+        n for i, n in lost.items() if i >= SUMMED and i not in present)
 
 
-def _without_units(factors: list[Factor]) -> tuple[list[Factor], Fraction]:
+def _without_units(factors: Sequence[Factor], lengths: dict[int, int]) -> Sequence[Factor]:
     """Sums over an index of a unit matrix carried out: ``I[i, k] v[k]`` is ``v[i]``."""
-    number = ONE
-    place = 0
-    while place < len(factors):
-        f = factors[place]
-        place += 1
-        if f.base.number != UNIT_MATRIX:
-            continue
-        i, k = sorted(f.indices)
-        if i != k and k < SUMMED:
-            factors[place - 1] = f._replace(exponent=1)  # a power of it is itself
-            continue
-        place = 0
-        factors = [other for other in factors if other is not f]
-        if i != k:
-            factors = list(moved(factors, {k: i}))
-        elif i >= SUMMED and not any(i in other.indices for other in factors):
-            number *= f.base.shape[0]
-    return factors, number
+    for f in factors:
+        i, *_, k = sorted(f.indices) if f.base.number == UNIT_MATRIX else (0, 1)
+        if i == k or k >= SUMMED:
+            rest = [other for other in factors if other is not f]
+            if i != k:
+                del lengths[k]
+            return _without_units(moved(rest, {k: i}), lengths)
+    return [f._replace(exponent=1) if f.base.number == UNIT_MATRIX else f
+            for f in factors]  # a power of it is itself
 
 
 def _canonical(factors: list[Factor]) -> Monomial:

@@ -7,7 +7,6 @@ double transpose or the sum of a product. Equal polynomials have equal keys.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from types import MappingProxyType
@@ -164,10 +163,8 @@ def collected(shape: Shape, products: Products,
     """
     terms: dict[Monomial, Fraction] = {}
     for factors, c in products:
-        present = {i for f in factors for i in f.indices} if lengths else set()
-        lost = math.prod(n for i, n in lengths.items() if i >= SUMMED and i not in present)
-        monomial, number = normal(factors)
-        terms[monomial] = terms.get(monomial, Fraction(0)) + c * lost * number
+        monomial, number = normal(factors, lengths)
+        terms[monomial] = terms.get(monomial, Fraction(0)) + c * number
     return Polynomial(shape, terms)
 
 
