@@ -17,6 +17,7 @@ from tinygrad_mlp.parallel import Ranks
 from tinygrad_mlp.support.checks import integer_at_least, one_of
 from tinygrad_mlp.support.memory import check_memory
 from tinygrad_mlp.training.checked_data import as_rows, checked_numbers, is_one_hot
+from tinygrad_mlp.training.checkpoint import CheckpointLike
 from tinygrad_mlp.training.evaluation import accuracy, predict
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History, Record
@@ -267,7 +268,7 @@ class NeuralNetwork:
     def train(self, X: object, Y: object, epochs: int = 2, validation: object = None,
               validation_label: object = None, *, callbacks: Iterable[object] = (),
               compiled: bool | str = "auto", block: int | None = None, threads: int | None = None,
-              checkpoint: object = None, ranks: Ranks | None = None) -> None:
+              checkpoint: CheckpointLike | None = None, ranks: Ranks | None = None) -> None:
         """Train on samples in rows, in the given order, `epochs` times.
 
         Training continues from the present weights; the learning rate starts from epoch 0.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.estimators.objective import LOSSES, Loss
 from tinygrad_mlp.estimators.perceptron import MultilayerPerceptron
 from tinygrad_mlp.optim import Optimizer
-from tinygrad_mlp.training.checkpoint import Checkpoint
+from tinygrad_mlp.training.checkpoint import CheckpointLike
 from tinygrad_mlp.training.evaluation import LossFunction
 
 
@@ -121,7 +120,7 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
                  callbacks: Iterable[object] = (), dtype: DTypeLike | None = None,
                  compiled: bool | str = "auto", threads: int | None = None,
                  clip_gradients: float | None = None,
-                 checkpoint: str | PathLike[str] | Checkpoint | None = None) -> None:
+                 checkpoint: CheckpointLike | None = None) -> None:
         self._set(locals())
 
     def fit(self, X: object, y: object, sample_weight: ArrayLike | None = None) -> MLPClassifier:

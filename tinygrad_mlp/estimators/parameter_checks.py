@@ -7,7 +7,6 @@ import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from numbers import Integral
-from os import PathLike
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +18,7 @@ from tinygrad_mlp.estimators.network import ACTIVATIONS, OUTPUTS, activation_lay
 from tinygrad_mlp.optim import Schedule
 from tinygrad_mlp.support import checks
 from tinygrad_mlp.support.checks import fraction, integer_at_least, one_of
-from tinygrad_mlp.training.checkpoint import Checkpoint
+from tinygrad_mlp.training.checkpoint import Checkpoint, CheckpointLike
 from tinygrad_mlp.training.evaluation import LossFunction
 from tinygrad_mlp.training.run import checked_shuffle
 
@@ -70,7 +69,7 @@ class FittedEstimator(Protocol):
     compiled: bool | str
     threads: int | None
     clip_gradients: float | None
-    checkpoint: str | PathLike[str] | Checkpoint | None
+    checkpoint: CheckpointLike | None
     n_iter_: int
 
     def _score(self, output: Array, target: Array, weight: Array | None) -> float: ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from os import PathLike
 from typing import Any, Self
 
 import numpy as np
@@ -24,7 +23,7 @@ from tinygrad_mlp.estimators.fitting import Samples
 from tinygrad_mlp.estimators.large_samples import FLOATS, checked_inputs, checked_samples
 from tinygrad_mlp.estimators.network import build
 from tinygrad_mlp.estimators.objective import Loss, Objective, OutputLoss
-from tinygrad_mlp.training.checkpoint import Checkpoint
+from tinygrad_mlp.training.checkpoint import CheckpointLike
 from tinygrad_mlp.training.evaluation import predict
 from tinygrad_mlp.training.examples import EVALUATION_ROWS
 from tinygrad_mlp.training.history import History
@@ -38,7 +37,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     """
 
     known_losses: tuple[str, ...]
-    checkpoint: str | PathLike[str] | Checkpoint | None
+    checkpoint: CheckpointLike | None
     dtype: DTypeLike | None
     output_activation: object = None
     n_iter_: int

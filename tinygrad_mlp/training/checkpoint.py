@@ -81,6 +81,10 @@ class Checkpoint:
         return f"Checkpoint({self.path!r}, every={self.every}, unit={self.unit!r})"
 
 
+CheckpointLike = Checkpoint | str | os.PathLike[str]
+"""A checkpoint, or the path of one that is written after each epoch."""
+
+
 class CheckpointWriter:
     """The writer of a run's checkpoints, which also reads one back.
 
@@ -88,7 +92,7 @@ class CheckpointWriter:
     there is one. `data` are the arrays that the model is trained and evaluated on, by name.
     """
 
-    def __init__(self, checkpoint: Checkpoint | str | os.PathLike[str], run: Run, steps: StepRunner,
+    def __init__(self, checkpoint: CheckpointLike, run: Run, steps: StepRunner,
                  callbacks: CallbackList, data: dict[str, Array | Rows]) -> None:
         if not isinstance(checkpoint, Checkpoint):
             checkpoint = Checkpoint(checkpoint)

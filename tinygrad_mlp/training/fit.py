@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from tinygrad_mlp.support.checks import rng_or_fresh
 from tinygrad_mlp.support.signals import interruption, is_interruption
 from tinygrad_mlp.training.batch_examples import Data
 from tinygrad_mlp.training.callback_list import CallbackList
-from tinygrad_mlp.training.checkpoint import CheckpointWriter
+from tinygrad_mlp.training.checkpoint import CheckpointLike, CheckpointWriter
 from tinygrad_mlp.training.evaluation import Evaluator, LossFunction
 from tinygrad_mlp.training.examples import EVALUATION_ROWS
 from tinygrad_mlp.training.given_data import fitting_settings, training_data, validation_data
@@ -27,16 +27,19 @@ from tinygrad_mlp.training.steps import StepRunner, threads_of_steps
 
 if TYPE_CHECKING:
     from numpy.random import Generator
+    from numpy.typing import ArrayLike
 
 
-def fit(model: Any, loss: LossFunction, optimizer: Any, X: object, Y: object = None, *,
+def fit(model: Module, loss: LossFunction, optimizer: Any, X: object, Y: object = None, *,
         epochs: int, batch_size: int | None = None, accumulate: int = 1, validation: object = None,
         shuffle: bool | str | None = None, rng: Generator | None = None,
-        callbacks: Iterable[Any] = (), monitor: bool | Callable[[Record], str] = False,
+        callbacks: Iterable[object] = (), monitor: bool | Callable[[Record], str] = False,
         compiled: bool | str = "auto", block: int | None = None, threads: int | None = None,
         record_every: int | None = None, record_epochs: bool | None = None,
-        evaluate_training: bool = False, checkpoint: object = None, sample_weight: object = None,
-        class_weight: object = None, ranks: Ranks | None = None) -> History:
+        evaluate_training: bool = False, checkpoint: CheckpointLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: str | Mapping[int, float] | None = None,
+        ranks: Ranks | None = None) -> History:
     """Train `model` by gradient descent on batches.
 
     Each step takes the next batch (x, y), computes ``L = loss(model(x), y)`` and its gradient, and
@@ -165,8 +168,8 @@ def fit(model: Any, loss: LossFunction, optimizer: Any, X: object, Y: object = N
 
 def _prepared(model: Module, loss: LossFunction, optimizer: object, training: Data, objective: Any,
               validation: object, hooks: CallbackList, settings: FitSettings,
-              rng: Generator | None, monitor: Any, checkpoint: Any,
-              team: Ranks) -> _Events:
+              rng: Generator | None, monitor: bool | Callable[[Record], str],
+              checkpoint: CheckpointLike | None, team: Ranks) -> _Events:
     """Return the events of a training, of which nothing has been changed yet."""
     n_parameters = model.n_parameters
     held_out = validation_data(validation, training)
