@@ -159,6 +159,14 @@ def test_heads_are_written_once(stored):
     assert r"(\delta^{S}_{h})^{\top}" in closed["∂L/∂Wk_h"].latex  # no two superscripts
 
 
+def test_a_number_without_a_name_is_in_no_glossary():
+    def loss(w, x):
+        return tg.sum(tg.tanh(w * x) / np.sqrt(2))
+
+    values = {"w": tg.Tensor(np.ones(2), requires_grad=True)} | data(x=(2,))
+    assert closed_form(loss, values).glossary == ("w: 2", "x: 2")
+
+
 def test_residual_layers_hand_the_derivative_on():
     def loss(W1, b1, W2, b2, W3, b3, x, y):
         h = x
@@ -227,7 +235,7 @@ def test_descent_is_a_loop_as_well():
 
 @pytest.mark.parametrize("cell", [tg.nn.RNNCell, tg.nn.GRUCell, tg.nn.LSTMCell])
 def test_the_lines_of_a_cell_do_not_grow_with_the_steps(cell):
-    counts = []
+    counts, glossaries = [], []
     for steps in (4, 7):
         rng = np.random.default_rng(0)
         cells, state = cell(2, 3, rng=rng), None
@@ -238,12 +246,15 @@ def test_the_lines_of_a_cell_do_not_grow_with_the_steps(cell):
         closed = tg.explain(loss).closed
         loss.backward()
         counts.append(len(closed.equations))
+        glossaries.append(closed.glossary)
         assert not closed.note
         for name, parameter in cells.named_parameters():
             np.testing.assert_allclose(
                 closed[f"∂L/∂{name}"].evaluate(), parameter.grad, rtol=1e-9, atol=1e-12)
 
     assert counts[0] == counts[1]
+    assert "x_t: 5×2" in glossaries[0] and "h_0: 5×3, which is 0" in glossaries[0]
+    assert len(glossaries[0]) == len(glossaries[1])
 
 
 def test_heads_that_are_joined_are_so_for_every_head():

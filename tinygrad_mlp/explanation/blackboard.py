@@ -15,6 +15,7 @@ from tinygrad_mlp.explanation.reverse import Reverse
 from tinygrad_mlp.explanation.slopes import name_slopes
 from tinygrad_mlp.explanation.stacks import NoStack
 from tinygrad_mlp.graph_view.names import Name, gradient, name
+from tinygrad_mlp.graph_view.naming import is_filled
 
 
 class Blackboard(ChosenNames):
@@ -110,7 +111,7 @@ class Blackboard(ChosenNames):
         """What the symbols without a definition are, and their shapes."""
         shown = {e.name.text for e in within(line.right for line in self.equations)
                  if isinstance(e, Symbol)}
-        told = []
+        told: dict[str, None] = {}
         for base in self.reverse.t.bases:
             if base.name is None or base.name.text not in shown or base.definition is not None:
                 continue
@@ -118,7 +119,9 @@ class Blackboard(ChosenNames):
             what = f" = {float(base.value):g}" if number else "" if base.shape else ": a number"
             if base in self.reverse.t.one_hot:
                 what = ", which has a single 1 in each row"
+            if base in self.loop.initial and is_filled(base.value):
+                what = f", which is {base.value.flat[0]:g}"
             shape = f": {'×'.join(map(str, base.shape))}" if base.shape else ""
-            told.append(f"{base.name.text}{shape}{what}")
-        told += self.writer.glossary()
-        return told
+            if what != f" = {base.name.text}":  # a number that is no name
+                told[f"{self.writer.name_of(base)}{shape}{what}"] = None
+        return [*told, *self.writer.glossary()]

@@ -109,6 +109,12 @@ class LoopWriter(Writer):
         """The left side of an equation."""
         return symbol
 
+    def name_of(self, base: Base) -> str:
+        """The name of a base without a definition, or that for what each step has."""
+        letter, t = self.loop.places.get(base, ("", 0))
+        each = letter and self.loop.index == "t" and base not in self.loop.initial
+        return self.loop.name(letter, 0).text if each else str(base)
+
     def glossary(self) -> list[str]:
         """The values before the first step, and for which steps the names ``h_t, x_t`` are."""
         loop = self.loop
