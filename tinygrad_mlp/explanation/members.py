@@ -57,7 +57,7 @@ class Steps:
     def plan(self) -> None:
         """Enter the members into the loop."""
         repeat = self.repeat
-        data = {c: place for c in repeat.results if (place := rows(c, self.naming))}
+        data = {c: place for c in repeat.results if (place := self.rows(c))}
         if data and all(step < 0 for _, _, step in data.values()):
             self.step = -1
         default = dict.fromkeys(repeat.carried, "h") | dict.fromkeys(repeat.taken, "x")
@@ -92,14 +92,37 @@ class Steps:
                 letter = self.free(letter.upper() if matrix else letter, column)
                 self.enter(column, letter, self.first_of(column))
 
+    def rows(self, column: Column) -> tuple[str, int, int] | None:
+        """The place of the first of some rows, that of y[0] being ("y", 1), and the step, 1 or −1.
+
+        None for what are no successive rows of an array that the user has named.
+        """
+        found = [place for key in column if (place := self._row(key)) is not None]
+        steps = {(a[0] == b[0], b[1] - a[1]) for a, b in pairwise(found)}
+        if len(found) < len(column) or len(steps) > 1 or not steps <= {(True, 1), (True, -1)}:
+            return None
+        return *found[0], steps.pop()[1]
+
+    def _row(self, key: Any) -> Place | None:
+        if not isinstance(key, Node) or key.op is not ops.getitem or len(key) != 1:
+            return None
+        first, *others = key.static["template"]
+        of = self.users(key_of(key[0], arrays_of(key)[0]))
+        outside = origin(key[0]) is None and not others and isinstance(first, int) and first >= 0
+        return (of.text, first + 1) if of is not None and outside else None
+
     def first_of(self, column: Column) -> int:
         """The number of the first member of a column without numbers of its own."""
         return 1 if self.step > 0 else len(column)
 
     def letter(self, column: Column) -> str | None:
         """What the user calls the members of a column; None without a name."""
-        named = [self.naming.of_key(key) for key in column if self.naming.by_user(key)]
-        return re.sub(r"_?\d+$", "", named[-1].text) if named and named[-1] else None
+        named = [made.text for key in column if (made := self.users(key))]
+        return re.sub(r"_?\d+$", "", named[-1]) if named else None
+
+    def users(self, key: Any) -> Name | None:
+        """The name that the user has given."""
+        return self.naming.of_key(key) if self.naming.by_user(key) else None
 
     def free(self, letter: str, column: Column) -> str:
         """A letter that no other column has: of layers, the next one, as A1 is that of a layer."""
@@ -162,10 +185,6 @@ class Layers(Steps):
         """The number of the first member of a column without numbers of its own."""
         return self.first
 
-    def users(self, key: Any) -> Name | None:
-        """The name that the user has given."""
-        return self.naming.of_key(key) if self.naming.by_user(key) else None
-
     def cut(self, column: Column) -> Column:
         """A column without what comes after the last whole step, if that is no layer."""
         return column if self.last_is_layer else column[: self.repeat.steps]
@@ -209,30 +228,6 @@ class Layers(Steps):
     def has_name(self, key: Any) -> bool:
         """Whether a value before the first step may be called as the others."""
         return not isinstance(key, Node) or numbered([key], self.naming.of_key) is not None
-
-
-def rows(column: Column, naming: Naming) -> tuple[str, int, int] | None:
-    """The place of the first of some rows, that of ``y[0]`` being ("y", 1), and the step, 1 or −1.
-
-    None for what are no successive rows of an array that the user has named.
-    """
-    places = [_row(key, naming) for key in column]
-    found = [place for place in places if place is not None]
-    steps = {(a[0] == b[0], b[1] - a[1]) for a, b in pairwise(found)}
-    if len(found) < len(column) or len(steps) > 1 or not steps <= {(True, 1), (True, -1)}:
-        return None
-    return *found[0], steps.pop()[1]
-
-
-def _row(key: Any, naming: Naming) -> Place | None:
-    if not isinstance(key, Node) or key.op is not ops.getitem or len(key) != 1:
-        return None
-    first, *others = key.static["template"]
-    of = key_of(key[0], arrays_of(key)[0])
-    if origin(key[0]) is not None or others or not isinstance(first, int) or first < 0:
-        return None
-    found = naming.of_key(of) if naming.by_user(of) else None
-    return None if found is None else (found.text, first + 1)
 
 
 def numbered(things: Sequence[Any], named: Callable[[Any], Name | None]) -> Place | None:
