@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import linecache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,16 @@ from tinygrad_mlp.verify.wrong_line.recorded_rules import functions_of_one
 from tinygrad_mlp.verify.wrong_line.shared_arrays import unwritable
 
 REPAIRS = {
+    "dilated_conv-2": "pos = t * stride + dil * j",
+    "gmm_log_scales-1": "g_logjoint = -resp / N",
+    "graph_attention_nodes-3": 'graw = gscore * np.where(s["raw"] > 0, 1, SLOPE)',
+    "graph_attention_nodes-6": "go /= len(target)",
+    "hmm_forward_log-1": "came_from = np.exp(pair - lse(pair, 0)[None, :])",
+    "lambda_pairs-3": "lam[j] += push",
+    "rms_glu-1": "return (u_ - u * (u * u_).mean(1, keepdims=True)) / r",
+    "rms_glu-3": "gate_ = s_ * s * (1 - s)",
+    "tconv_decoder-1": "dfull[:, :, PAD:-PAD] = dy",
+    "tconv_decoder-2": "window = dfull[:, :, i * ST:i * ST + KS]",
     "attention_helper-2": "return a * (da - (da * a).sum(axis=-1, keepdims=True))",
     "bradley_terry_ties-5": "dlose = lose - (r == -1)",
     "center_loss_triples-3": "dC[a] += w * r\ndC[b] -= w * r",
@@ -182,6 +193,25 @@ def test_arrays_that_a_program_writes_into_stay_writeable():
     with unwritable(writes, writes):
         assert buffer.flags.writeable
     assert rows[0].flags.writeable and buffer.flags.writeable
+
+
+class Held:
+    """An object that a program may keep its data in."""
+
+    def __init__(self, data):
+        self.data = data
+
+
+def test_arrays_inside_of_others_are_kept_as_well():
+    rows = [(np.zeros(2), {"b": [np.zeros(1)]}), Held(np.zeros(3)), SimpleNamespace(x=np.zeros(1))]
+    arrays = [rows[0][0], rows[0][1]["b"][0], rows[1].data, rows[2].x]
+
+    def helper():
+        return rows
+
+    with unwritable(lambda: helper(), helper):
+        assert not any(array.flags.writeable for array in arrays)
+    assert all(array.flags.writeable for array in arrays)
 
 
 SAMPLES, TARGETS = np.random.default_rng(0).normal(size=(2, 5, 2))

@@ -10,8 +10,8 @@ from typing import Any
 from tinygrad_mlp.support.source_rewriting import is_installed, plain_function, source_of
 
 PREFIXES = ("d", "g", "grad", "gradient", "gradients", "delta", "nabla", "dL", "dLd", "dL_d", "dJ",
-            "dJd", "dJ_d", "∂", "∇", "∂L/∂", "dL/d")
-SUFFIXES = ("grad", "grads", "gradient", "gradients", "d", "deriv", "derivative")
+            "dJd", "dJ_d", "∂", "∇", "∂L/∂", "dL/d", "bar_", "adj_")
+SUFFIXES = ("grad", "grads", "gradient", "gradients", "d", "deriv", "derivative", "bar", "adj", "_")
 
 SAME = {"weights": "w", "weight": "w", "biases": "b", "bias": "b", "inputs": "x", "input": "x",
         "values": "x"}

@@ -46,6 +46,9 @@ def multiplied(root: ast.expr, value: Array, words: Vocabulary, scope: dict[str,
     Of all of it, of one of its terms, or of an operand of a matrix product or a sum.
     """
     for node in [root, *terms_of(root), *operands_of(root)]:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):  # a σ′ that is begun
+            rest = ast.BinOp(ast.Constant(1), ast.Sub(), node.right)
+            yield 1.3, replaced(root, node, ast.BinOp(node, ast.Mult(), rest))
         found = [value] if node is root else evaluated(node, [scope], [{}])
         for text, other in words.variables.items():
             for factor, cost in _factors(text, other, found[0] if found else None, words):
@@ -166,7 +169,8 @@ def operands_of(node: ast.expr) -> Iterator[ast.expr]:
 
 def _fits(other: Any, value: Array) -> bool:
     """Return whether an array has the shape of another, or may be broadcast to it."""
-    if value is None or kind_of(other) not in "fb" or (np.ndim(other) == 0 and np.ndim(value) > 0):
+    numbers = isinstance(value, (np.ndarray, np.generic, float, int))  # and no list of arrays
+    if not numbers or kind_of(other) not in "fb" or (np.ndim(other) == 0 and np.ndim(value) > 0):
         return False
     try:
         return bool(np.broadcast_shapes(np.shape(other), np.shape(value)) == np.shape(value))

@@ -13,9 +13,6 @@ from tinygrad_mlp.verify.wrong_line.score import ShownRepair, is_returned
 from tinygrad_mlp.verify.wrong_line.search import Search
 from tinygrad_mlp.verify.wrong_line.sites import Site, feeding
 
-WITHOUT_REPAIR = 1.5
-"""What a line without a repair must explain more than one with a repair."""
-
 LARGE = 1.6
 """The cost of an edit from which on it may be a coincidence that it makes gradients right."""
 
@@ -99,7 +96,7 @@ def found_by(search: Search, hint: int) -> Found:
 
 def _culprit(search: Search) -> Culprit | None:
     answer = search.best
-    score, wanted = search.wanted[0] if search.wanted else (0.0, None)
+    wanted = search.wanted[0][1] if search.wanted else None
     if wanted is not None and is_returned(search.experiment, wanted.site):
         wanted = None  # that the returned gradient should be the gradient, everybody knows
     if answer is None:
@@ -109,10 +106,7 @@ def _culprit(search: Search) -> Culprit | None:
             return _of_wanted(search, wanted)
         return site and _placed(search, site, site.node, None, None, search.experiment.wrong)
     line = answer.repair.site.node.lineno
-    if wanted is not None and wanted.site.node.lineno != line and (
-            wanted.fixed > answer.fixed or wanted.fixed == answer.fixed
-            and answer.repair.cost > LARGE and score + WITHOUT_REPAIR < answer.score
-            and not feeding(wanted.site, [answer.repair.site])):
+    if wanted is not None and wanted.site.node.lineno != line and wanted.fixed > answer.fixed:
         there = [each for each in search.answers if each.fixed >= answer.fixed
                  and each.repair.site.node.lineno == wanted.site.node.lineno]
         if not there:

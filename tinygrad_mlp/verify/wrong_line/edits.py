@@ -194,8 +194,11 @@ def signs(node: ast.expr, words: Vocabulary) -> Edits:
 
 
 def comparisons(node: ast.expr, words: Vocabulary) -> Edits:
-    """Another comparison in a mask."""
+    """Another comparison in a mask, or a leaky one."""
     if isinstance(node, ast.Compare) and len(node.ops) == 1:
+        for name, value in words.variables.items():
+            if kind_of(value) == "f" and np.ndim(value) == 0 and name.isidentifier():
+                yield 1.3, ast.Call(parsed("np.where"), [node, ast.Constant(1), parsed(name)], [])
         for kind in (ast.Lt, ast.Gt, ast.LtE, ast.GtE, ast.Eq, ast.NotEq):
             if not isinstance(node.ops[0], kind):
                 yield 1.0, ast.Compare(node.left, [kind()], node.comparators)

@@ -19,8 +19,12 @@ from tinygrad_mlp.verify.wrong_line.sites import Site
 POINTS = 3
 """Points that matches and replacements are tried at; all further ones are fresh to a repair."""
 
+NOISE = 1e-8
+"""The size below which a gradient is noise, relative to the largest one; so is its error then."""
+
 Evaluate = Callable[[Any, Mapping[str, Array]], Mapping[str, Any]]
 """Calls a derivation with copies of the parameters, and returns its gradients by their names."""
+
 
 class Task(NamedTuple):
     """What a search is asked.
@@ -114,8 +118,12 @@ class RepairTrials:
         return {len(kept) for kept in self.values[0].values()} - {0, 1}
 
     def _wrong(self, i: int, given: Mapping[str, Any]) -> frozenset[str]:
-        return frozenset(name for name, right in self.right[i].items()
-                         if name not in given or not close(given[name], right, self.rtol))
+        rights = self.right[i]
+        largest = max((float(np.abs(right).max(initial=0.0)) for right in rights.values()),
+                      default=0.0)
+        return frozenset(
+            name for name, right in rights.items()
+            if name not in given or not close(given[name], right, self.rtol, NOISE * largest))
 
     def trial(self, i: int, overrides: Mapping[int, Override], stage: str,
               statements: Mapping[int, StatementChange] | None = None,
@@ -199,14 +207,17 @@ def _copy(value: object) -> Any:
     return list(value) if isinstance(value, list) else value
 
 
-def close(given: Array, right: Array, rtol: float) -> bool:
-    """Return whether two arrays are equal up to `rtol`, relative to the largest element."""
+def close(given: Array, right: Array, rtol: float, least: float = 0.0) -> bool:
+    """Return whether two arrays are equal up to `rtol`, relative to the largest element.
+
+    It counts as `least` at least: a gradient that is zero is so up to rounding.
+    """
     given = np.asarray(given)
     if given.shape != right.shape:
         return False
     if right.size == 0:
         return True
-    size = float(np.abs(right).max()) or 1.0
+    size = max(float(np.abs(right).max()), least) or 1.0
     return bool(np.abs(given - right).max() <= rtol * size)  # false for NaN
 
 

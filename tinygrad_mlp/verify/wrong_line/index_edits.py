@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from tinygrad_mlp.support.source_rewriting import copied
 from tinygrad_mlp.verify.wrong_line.syntax import (
     Edits,
     Vocabulary,
@@ -19,6 +21,9 @@ from tinygrad_mlp.verify.wrong_line.syntax import (
 
 OF_INDICES = ("r_", "c_", "s_", "mgrid", "ogrid")
 """What NumPy offers that is nothing without its index, but endless as a sequence."""
+
+ROW = ("None, :", ":, None")
+"""The indices that make a row of a vector, and a column."""
 
 
 def near(node: ast.expr, words: Vocabulary) -> Edits:
@@ -53,14 +58,20 @@ def others(node: ast.expr, words: Vocabulary) -> Edits:
             parts = list(node.elts)
             parts[i], parts[i + 1] = parts[i + 1], parts[i]
             yield 1.1, ast.Tuple(parts, ast.Load())
-    if isinstance(node, ast.Slice) and node.step is None:
-        for name, value in words.variables.items():
-            if name.isidentifier() and is_count(value):
-                yield 1.1, parsed(f"np.arange({name})")
-                yield 1.1, ast.Slice(parsed(name), None, None)
-                yield 1.1, ast.Slice(None, parsed(name), None)
     if isinstance(node, ast.Slice):
+        yield from _named_slices(node, words)
         yield from _other_slices(node)
+        yield from _other_strides(node, words)
+
+
+def _named_slices(node: ast.Slice, words: Vocabulary) -> Edits:
+    """Yield slices that begin or end at a variable, or at so many elements from the end."""
+    for name, value in words.variables.items() if node.step is None else ():
+        if name.isidentifier() and is_count(value):
+            yield 1.1, parsed(f"np.arange({name})")
+            for low, high in ((name, ""), ("", name), (f"-{name}", ""), ("", f"-{name}"),
+                              (name, f"-{name}")):
+                yield 1.1, ast.Slice(low and parsed(low) or None, high and parsed(high) or None)
 
 
 def _other_slices(node: ast.Slice) -> Edits:
@@ -79,6 +90,18 @@ def _other_slices(node: ast.Slice) -> Edits:
         yield 1.0, ast.Slice(node.lower, node.upper, None)
 
 
+def _other_strides(node: ast.Slice, words: Vocabulary) -> Edits:
+    """Yield ``i * s:i * s + k`` for ``i:i + k``: another stride at both ends."""
+    starts = [each for each in (node.lower, node.upper) if each is not None]
+    names = [{part.id for part in ast.walk(end) if isinstance(part, ast.Name)} for end in starts]
+    for start in sorted(set.intersection(*names)) if len(names) == 2 else ():
+        for name, value in words.variables.items():
+            if name.isidentifier() and is_count(value) and name != start:
+                product = parsed(f"{start} * {name}")
+                yield 1.2, copied(node, lambda _, new: product if (  # noqa: B023
+                    isinstance(new, ast.Name) and new.id == start) else new)  # noqa: B023
+
+
 def subscripts(node: ast.expr, words: Vocabulary) -> Edits:
     """An index dropped, another axis put in for broadcasting, or the order turned round."""
     if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") not in OF_INDICES:
@@ -88,6 +111,18 @@ def subscripts(node: ast.expr, words: Vocabulary) -> Edits:
         if np.ndim(words.variables.get(text, 0)) == 1:
             for cost, index in ((1.2, "[:, None]"), (1.2, "[None, :]"), (1.4, "[::-1]")):
                 yield cost, parsed(text + index)
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Call):
+        yield from _along_another_axis(node, node.value)
+
+
+def _along_another_axis(node: ast.Subscript, call: ast.Call) -> Edits:
+    """Yield ``f(a, 0)[None, :]`` for ``f(a, 1)[:, None]``, and the other way round."""
+    for axis, (index, other) in enumerate((ROW, ROW[::-1])):
+        if ast.unparse(node.slice).strip("()") == index:
+            old, new = ast.dump(ast.Constant(axis)), ast.Constant(1 - axis)
+            made = copied(call, lambda _, part: new if ast.dump(part) == old else part)  # noqa: B023
+            index_of: Any = parsed(f"x[{other}]")
+            yield 1.2, ast.Subscript(made, index_of.slice, ast.Load())
 
 
 def ranges(node: ast.expr, words: Vocabulary) -> Edits:

@@ -12,7 +12,7 @@ import numpy as np
 from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
 from tinygrad_mlp.verify.wrong_line.repair import chosen, variables_in
 from tinygrad_mlp.verify.wrong_line.sites import Site
-from tinygrad_mlp.verify.wrong_line.syntax import Vocabulary, called, is_count
+from tinygrad_mlp.verify.wrong_line.syntax import Vocabulary, called, is_count, kind_of
 from tinygrad_mlp.verify.wrong_line.terms import NUMBERS
 
 LONGEST_TEXT = 24
@@ -76,12 +76,16 @@ class Offers:
     def scope(self, site: Site) -> list[Scope]:
         """Return the variables that a site sees, at a few of its evaluations."""
         found = self.scopes.get(site.number, [])
-        return [found[i] for i in chosen(site, len(found))]
+        return [found[i] for i in chosen(site, len(found), self._is_whole(site))]
+
+    def _is_whole(self, site: Site) -> bool:
+        values = self.experiment.values[0].get(site.number, [])
+        return bool(values) and kind_of(values[0]) == "i"
 
     def texts(self, site: Site) -> list[str]:
         """Return the variables, and elements of such, in the function that a site stands in.
 
-        What is used shortly before comes first.
+        What is computed and not used comes first, then what is used shortly before.
         """
         used = self._texts.get(id(site.source.tree), ())
         texts = [text for number, text in reversed(used) if number < site.number]
@@ -101,13 +105,13 @@ class Offers:
         elements += [f"{name}.{attribute}" for name, value in scope.items()
                      for attribute, array in getattr(value, "__dict__", {}).items()
                      if isinstance(array, np.ndarray)]
-        return list(dict.fromkeys([*texts, *elements, *sorted(self.unused), *self._of_loss,
+        return list(dict.fromkeys([*sorted(self.unused), *texts, *elements, *self._of_loss,
                                   *self._targets]))
 
     def seen(self, site: Site) -> tuple[list[Scope], list[Any]]:
         """Return variables and values of a site at a few of its evaluations."""
         scopes, values = self.scope(site), self.experiment.values[0].get(site.number, [])
-        values = [values[i] for i in chosen(site, len(values))]
+        values = [values[i] for i in chosen(site, len(values), self._is_whole(site))]
         return (scopes, values) if len(scopes) == len(values) else ([], [])
 
     def vocabulary(self, site: Site) -> Vocabulary:

@@ -18,7 +18,8 @@ from tinygrad_mlp.verify.wrong_line.repair_text import header_of, text_of_change
 from tinygrad_mlp.verify.wrong_line.sites import Site, stored_in
 
 EVALUATIONS, OF_CONDITIONS = 2, 16
-"""Evaluations of an expression that are compared: more of conditions, which have few values."""
+"""Evaluations of an expression that are compared: more of conditions and of whole numbers, which
+have few values."""
 
 
 class Repair(NamedTuple):
@@ -76,7 +77,17 @@ class Repair(NamedTuple):
         edited = {id(each.node): made for each, made in self.expressions
                   if each.statement is site.statement}
         copy = copied(site.statement, lambda original, copy: edited.get(id(original), copy))
-        return [copy] if self.statement is None else self.statement[1](copy)
+        return [_plain(copy)] if self.statement is None else self.statement[1](copy)
+
+
+def _plain(statement: Any) -> Any:
+    """Return ``x += e`` for ``x -= -e``, and the other way round; other statements as they are."""
+    value = getattr(statement, "value", None)
+    if not (isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Add, ast.Sub))
+            and isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.USub)):
+        return statement
+    other = ast.Sub() if isinstance(statement.op, ast.Add) else ast.Add()
+    return ast.copy_location(ast.AugAssign(statement.target, other, value.operand), statement)
 
 
 def _nothing(statement: ast.stmt) -> list[ast.Pass]:
@@ -167,10 +178,13 @@ def digest(values: Sequence[Array | float]) -> tuple[object, ...]:
     return tuple(found)
 
 
-def chosen(site: Site, times: int) -> list[int]:
-    """Return which evaluations of a site are looked at: the first, and others in between."""
-    condition = any(isinstance(node, ast.Compare) for node in ast.walk(site.node))
-    most = min(times, OF_CONDITIONS if condition else EVALUATIONS)
+def chosen(site: Site, times: int, whole: bool) -> list[int]:
+    """Return which evaluations of a site are looked at: the first, and others in between.
+
+    `whole` says that it is a whole number.
+    """
+    few = whole or any(isinstance(node, ast.Compare) for node in ast.walk(site.node))
+    most = min(times, OF_CONDITIONS if few else EVALUATIONS)
     return [k * times // most for k in range(most)]
 
 
@@ -188,7 +202,8 @@ def variables_in(site: Site, scope: Mapping[str, object],
             value = eval(text, dict(scope))
         except Exception:  # not defined yet
             continue
-        if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim):
+        if isinstance(value, (list, tuple, dict, set)) or (
+                isinstance(value, np.ndarray) and value.ndim):
             lengths.setdefault(len(value), f"len({text})")
         if isinstance(value, (np.ndarray, np.generic, float, int)) and value is not True:
             found[text] = value

@@ -25,7 +25,8 @@ def text_of_change(source: FunctionSource, before: Any, after: Any) -> str:
         for text in (bare, made, f"({made})") if old is not before else ():
             whole = _spliced(source, before, old, text)
             if _same(whole, after):
-                return whole
+                less = whole.replace(f"({text})", text)  # brackets that were of what is replaced
+                return less if not isinstance(new, OPEN) and _same(less, after) else whole
     return header_of(after) if isinstance(after, COMPOUND) else _written(after, source)
 
 

@@ -25,6 +25,9 @@ TELLING = 1.5
 LIKE_ANOTHER = 0.3
 """How much likelier a repair is after which a statement is like another one, but for names."""
 
+NEGATIVE = 0.5
+"""How much less likely a repair is after which a line is minus a quantity."""
+
 WEIGHTS = {
     "cotangent": 1.0, "value": 1.0, "constant": 0.5, "share": 0.6, "multiple": 0.9, "slope": 0.6,
     "partial": 0.4}
@@ -76,6 +79,7 @@ class AnswerScores:
         if f"\n{variable_of(site)}[" in text:  # what a further store makes of it is not kept
             score -= 1.0 * self.ranking.is_named(site)
         score += 0.4 * (not explained) + 1.5 * self._is_overwritten(repair)
+        score += NEGATIVE * (site.number in after and after[site.number].sign < 0)
         if was_right:  # a gradient may have been taken for another one, a value hardly ever
             score += 0.8 if self.matches[site.number].quantity.kind == "cotangent" else 0.7
         gained = self._gained(after)

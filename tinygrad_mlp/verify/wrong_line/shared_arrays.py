@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.support.source_rewriting import plain_function
+from tinygrad_mlp.support.source_rewriting import is_installed, plain_function
 
 
 @contextmanager
-def unwritable(function: Callable[..., object], run: Callable[[], object]) -> Iterator[None]:
+def unwritable(function: Any, run: Callable[[], Any]) -> Iterator[None]:
     """Lock the arrays of a module, a closure and an object while changed programs run.
 
     A change such as ``dy = x`` before ``dy /= n`` would change the data for good. Nothing is locked
@@ -35,15 +37,40 @@ def _lock(arrays: list[Array], locked: bool) -> None:
         array.flags.writeable = not locked
 
 
-def _arrays(function: Callable[..., object]) -> Iterator[Array]:
-    """Yield the arrays that a function sees, by themselves or in lists and dicts."""
+def _arrays(function: Any) -> Iterator[Array]:
+    """Yield the arrays that a function may reach: in containers and objects, and by its helpers."""
+    todo, seen = [function], set[int]()
+    while todo:
+        value = todo.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, np.ndarray):
+            yield value
+        else:
+            todo += _inside(value)
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """Return what the program of a person reaches from a value, one step further."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return () if isinstance(next(iter(value), 0), (int, float, str)) else value
+    if isinstance(value, dict):
+        return value.values()
+    if isinstance(value, ModuleType):
+        return () if is_installed(value) else vars(value).values()
+    if isinstance(value, (FunctionType, MethodType)):
+        return _seen_by(value)
+    own = [each for each in vars(type(value)).values() if isinstance(each, FunctionType)]
+    if isinstance(value, SimpleNamespace) or any(not is_installed(each) for each in own):
+        return [*getattr(value, "__dict__", {}).values(), *own]
+    return ()
+
+
+def _seen_by(function: FunctionType | MethodType) -> Iterable[Any]:
+    """Return the variables of the module and the closure of a function, and its object."""
     plain = plain_function(function)
-    if plain is None:
-        return
+    if plain is None or is_installed(plain):
+        return ()
     cells = [cell.cell_contents for cell in plain.__closure__ or () if cell != type(cell)()]
-    owner = getattr(getattr(function, "__self__", None), "__dict__", {})
-    for value in [*plain.__globals__.values(), *cells, *owner.values()]:
-        inside = value.values() if isinstance(value, dict) else value
-        for array in inside if isinstance(value, (list, tuple, dict)) else [value]:
-            if isinstance(array, np.ndarray):
-                yield array
+    return [*plain.__globals__.values(), *cells, getattr(function, "__self__", None)]

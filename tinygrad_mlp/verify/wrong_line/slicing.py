@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials
 from tinygrad_mlp.verify.wrong_line.recorder import Override
-from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.sites import Site, feeding
 
 STEP = 0.03
 """How far a site is moved, relative to its size."""
@@ -29,6 +29,10 @@ class Slice:
 
     def __init__(self, experiment: RepairTrials) -> None:
         sites, wrong = experiment.sites, experiment.wrong
+
+        def values_of(site: Site) -> list[Any]:
+            return experiment.values[0].get(site.number, [])[:1]
+
         moved = {site.number: _moves(experiment, site) for site in sites}
         right = frozenset(experiment.right[0]) - wrong
         reached = {n: names & wrong for n, names in moved.items() if names & wrong}
@@ -45,6 +49,11 @@ class Slice:
             if site.root and isinstance(site.statement, (ast.For, ast.While, ast.If)):
                 inside = [strength.get(id(node), 0) for node in ast.walk(site.statement)]
                 strength[id(site.statement)] = max(inside)
+        for site in sites:  # what indices are computed with cannot be moved by a few percent
+            if site.root and any(np.asarray(v).dtype.kind == "i" for v in values_of(site)):
+                users = [strength.get(id(each.statement), 0) for each in sites
+                         if each.source is site.source and feeding(each, [site])]
+                strength.setdefault(id(site.statement), max(users, default=0))
         found = [s for s in sites if (s.root or s.after) and strength.get(id(s.statement))]
         self.roots = sorted(found, key=lambda s: (-strength[id(s.statement)], -s.number))
         also = {id(site.statement) for site in sites if site.number in reached}
