@@ -13,7 +13,7 @@ from tests.verify.derivation_corpus import FOLDER, wrong
 from tinygrad_mlp.classroom.exercises import exercise
 from tinygrad_mlp.verify import check_derivation
 from tinygrad_mlp.verify.wrong_line.recorded_rules import functions_of_one
-from tinygrad_mlp.verify.wrong_line.shared_arrays import unwritable
+from tinygrad_mlp.verify.wrong_line.shared_data import SharedData
 
 REPAIRS = {
     "dilated_conv-2": "pos = t * stride + dil * j",
@@ -59,6 +59,7 @@ REPAIRS = {
     "negative_binomial_counts-4": "gb[1:] += tau * beta[1:]",
     "policy_gradient_entropy-6":
         "dlogits = probs.copy()\ndlogits[np.arange(len(actions)), actions] -= 1",
+    "rnn_every_step-5": "dy[ys[t]] -= 1\ndy /= T",
     "rnn_every_step-7": "dy = np.copy(ps[t])\ndy[ys[t]] -= 1",
     "seq_labeling_outer-1": "gA = np.outer(d3, h2) + np.outer(d2, h1)",
     "seq_labeling_outer-2":
@@ -188,9 +189,9 @@ def test_arrays_that_a_program_writes_into_stay_writeable():
         buffer[0] = 1
         return rows
 
-    with unwritable(reads, reads):
+    with SharedData(reads).kept(reads):
         assert not rows[0].flags.writeable and not buffer.flags.writeable
-    with unwritable(writes, writes):
+    with SharedData(writes).kept(writes):
         assert buffer.flags.writeable
     assert rows[0].flags.writeable and buffer.flags.writeable
 
@@ -209,9 +210,36 @@ def test_arrays_inside_of_others_are_kept_as_well():
     def helper():
         return rows
 
-    with unwritable(lambda: helper(), helper):
+    with SharedData(lambda: helper()).kept(helper):
         assert not any(array.flags.writeable for array in arrays)
     assert all(array.flags.writeable for array in arrays)
+
+
+def test_lists_and_dicts_get_their_contents_again():
+    labels, named, calls = [2, 0], {"a": 1, "b": [3]}, []
+
+    def program():
+        calls.append(0)
+        return labels, named
+
+    data = SharedData(program)
+    with data.kept(program):
+        labels[0] -= 1
+        named["b"].append(4)
+        del named["a"]
+        data.restore()
+        assert (labels, named) == ([2, 0], {"a": 1, "b": [3]})
+        labels.pop()
+    assert labels == [2, 0]
+    assert calls == [0]  # what the program changes itself stays so
+
+
+def test_a_search_leaves_the_data_as_they_were():
+    case = list(wrong(FOLDER / "tune" / "rnn_every_step.py"))[4]
+    labels = case.functions["ys"]
+    before = list(labels)
+    assert check_derivation(case.loss, case.derived, case.point(0), budget=60).culprit is not None
+    assert list(labels) == before
 
 
 SAMPLES, TARGETS = np.random.default_rng(0).normal(size=(2, 5, 2))

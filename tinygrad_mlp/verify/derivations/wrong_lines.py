@@ -19,7 +19,7 @@ from tinygrad_mlp.verify.wrong_line.budget import to_people
 from tinygrad_mlp.verify.wrong_line.culprit import Found, found_by
 from tinygrad_mlp.verify.wrong_line.experiment import Task, quietly
 from tinygrad_mlp.verify.wrong_line.search import Search
-from tinygrad_mlp.verify.wrong_line.shared_arrays import unwritable
+from tinygrad_mlp.verify.wrong_line.shared_data import SharedData
 
 REACHES = (0.1, 0.3, 0.5, 0.2)
 """How far the points of the search are from the given one, relative to its size."""
@@ -48,16 +48,17 @@ class WrongLineSearch(NamedTuple):
                 or not isinstance(derived, AtPoint) or source_of(derived.function) is None):
             return Found()
         try:
-            task = self._task(derived, names)
+            data = SharedData(derived.function)
+            task = self._task(derived, names, data)
             once = partial(task.evaluate, derived.function, task.points[0])
-            with quietly(), unwritable(derived.function, once):
+            with quietly(), data.kept(once):
                 search = Search(task, to_people(self.seconds))
                 search.run()
                 return found_by(search, self.hint)
         except Exception as error:  # the report must come, whatever the program does when changed
             return Found(failure=f"{type(error).__name__}: {error}")
 
-    def _task(self, derived: AtPoint, names: list[str]) -> Task:
+    def _task(self, derived: AtPoint, names: list[str], data: SharedData) -> Task:
         handed = self.point.handed
         tolerance = max(self.rows[name].tolerance for name in names)
 
@@ -65,7 +66,11 @@ class WrongLineSearch(NamedTuple):
             return _with(handed.loss, function)(leaves)
 
         def evaluate(function: object, parameters: Mapping[str, Array]) -> Mapping[str, Array]:
-            return handed._replace(derived=_with(derived, function)).answer(parameters).gradients
+            try:
+                return handed._replace(derived=_with(derived, function)).answer(
+                    parameters).gradients
+            finally:
+                data.restore()
 
         rtol = min(1e-2, max(1e-6, 4 * tolerance))
         return Task(handed.loss.function, derived.function, self._points(), call, evaluate, names,

@@ -21,7 +21,7 @@ which gradients are right then. The steps, each in modules of its own:
    `terms.py`.
 6. `search.py` runs all this, the likeliest lines first, and `score.py` judges what works: a repair
    is likely where the edit is small and the lines after it become quantities of the graph.
-   `experiment.py` is what it runs the program with, and `budget.py` ends it. `shared_arrays.py`
+   `experiment.py` is what it runs the program with, and `budget.py` ends it. `shared_data.py`
    keeps data from being changed meanwhile.
 7. `culprit.py` turns the best answer into a line, a quantity and a repair, or into silence where
    two lines are as likely. `message.py` has the words, and `repair_text.py` writes a repair as the

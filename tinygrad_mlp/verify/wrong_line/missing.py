@@ -12,7 +12,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.verify.wrong_line.loop_updates import accumulated, ends_of_loops
-from tinygrad_mlp.verify.wrong_line.offers import Offers
+from tinygrad_mlp.verify.wrong_line.offers import Offers, stored_index
 from tinygrad_mlp.verify.wrong_line.placing import SIMPLE, followed_by, preceded_by, replaced_by
 from tinygrad_mlp.verify.wrong_line.repair import Repair
 from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
@@ -38,6 +38,7 @@ def missing_statements(offers: Offers, sites: Sequence[Site], roots: Sequence[Si
         yield accumulated(offers, site, suspects)
     for site in roots:
         yield without_labels(offers, site)
+        yield rescaled(offers, site)
 
 
 def similar_statements(site: Site, suspects: frozenset[str],
@@ -200,6 +201,17 @@ def without_labels(offers: Offers, site: Site) -> Iterator[Repair]:
             index = text if y.ndim == 0 else f"np.arange(len({text})), {text}"
             for op in "-+":
                 yield Repair(1.6, (), (site, followed_by(f"{name}[{index}] {op}= 1")))
+
+
+def rescaled(offers: Offers, site: Site) -> Iterator[Repair]:
+    """Yield ``dz /= n`` after a store into dz, in whose assignment there is no place for it."""
+    name = getattr(site.node, "id", None) if site.after else None
+    if name is None or not stored_index(site)[1]:
+        return
+    for text, value in offers.vocabulary(site).variables.items():
+        if np.ndim(value) == 0 and (text.isidentifier() or text.startswith("len(")):
+            for op in "/*":
+                yield Repair(1.2, (), (site, followed_by(f"{name} {op}= {text}")))
 
 
 def _stores(site: Site, name: str) -> bool:

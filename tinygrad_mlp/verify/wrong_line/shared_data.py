@@ -1,0 +1,109 @@
+"""The data that a program does not make itself, kept from being changed by what is tried."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from operator import is_not
+from types import FunctionType, MethodType, ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.support.source_rewriting import is_installed, plain_function
+
+LONG = 1000
+"""The number of elements from which on a list or dict is looked at in the end only."""
+
+
+class SharedData:
+    """The arrays, lists and dicts that a function may reach, and what the last two hold.
+
+    A change such as ``dy = x`` before ``dy /= n``, or ``labels[i] -= 1``, would change the data for
+    good.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self._arrays: list[Array] = []
+        self._contents: list[tuple[Any, Any]] = []
+        todo, seen = [function], set[int]()
+        while todo:
+            value = todo.pop()
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            if isinstance(value, np.ndarray):
+                self._arrays += [value] if value.flags.writeable else []
+            else:
+                todo += _inside(value)
+                if isinstance(value, (list, dict)):
+                    self._contents.append((value, value.copy()))
+
+    @contextmanager
+    def kept(self, run: Callable[[], Any]) -> Iterator[None]:
+        """Lock the arrays while changed programs run, and restore lists and dicts at the end.
+
+        What `run`, the program as it is, changes itself is left alone: all arrays if it writes into
+        one.
+        """
+        self._lock(True)
+        try:
+            try:
+                run()
+            except ValueError:
+                self._lock(False)
+            self._contents = [each for each in self._contents if not _is_changed(*each)]
+            yield
+        finally:
+            self._lock(False)
+            self.restore(all_of_them=True)
+
+    def restore(self, all_of_them: bool = False) -> None:
+        """Give lists and dicts their contents again; long ones only on demand."""
+        for container, before in self._contents:
+            if (all_of_them or len(before) < LONG) and _is_changed(container, before):
+                container.clear()
+                if isinstance(container, dict):
+                    container.update(before)
+                else:
+                    container.extend(before)
+
+    def _lock(self, locked: bool) -> None:
+        for array in sorted(self._arrays, key=lambda each: each.base is not None):  # owners first
+            array.flags.writeable = not locked
+
+
+def _is_changed(container: Any, before: Any) -> bool:
+    """Return whether a list or dict holds other objects than before."""
+    if len(container) != len(before):
+        return True
+    if isinstance(before, dict):
+        return any(map(is_not, container, before)) or any(
+            map(is_not, container.values(), before.values()))
+    return any(map(is_not, container, before))
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    """Return what the program of a person reaches from a value, one step further."""
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return () if isinstance(next(iter(value), 0), (int, float, str)) else value
+    if isinstance(value, dict):
+        return value.values()
+    if isinstance(value, ModuleType):
+        return () if is_installed(value) else vars(value).values()
+    if isinstance(value, (FunctionType, MethodType)):
+        return _seen_by(value)
+    own = [each for each in vars(type(value)).values() if isinstance(each, FunctionType)]
+    if isinstance(value, SimpleNamespace) or any(not is_installed(each) for each in own):
+        return [*getattr(value, "__dict__", {}).values(), *own]
+    return ()
+
+
+def _seen_by(function: FunctionType | MethodType) -> Iterable[Any]:
+    """Return the variables of the module and the closure of a function, and its object."""
+    plain = plain_function(function)
+    if plain is None or is_installed(plain):
+        return ()
+    cells = [cell.cell_contents for cell in plain.__closure__ or () if cell != type(cell)()]
+    return [*plain.__globals__.values(), *cells, getattr(function, "__self__", None)]
