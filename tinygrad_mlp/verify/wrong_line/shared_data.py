@@ -24,10 +24,11 @@ class SharedData:
     good.
     """
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Callable[..., object]) -> None:
         self._arrays: list[Array] = []
         self._contents: list[tuple[Any, Any]] = []
-        todo, seen = [function], set[int]()
+        todo: list[object] = [function]
+        seen = set[int]()
         while todo:
             value = todo.pop()
             if id(value) in seen:
@@ -41,7 +42,7 @@ class SharedData:
                     self._contents.append((value, value.copy()))
 
     @contextmanager
-    def kept(self, run: Callable[[], Any]) -> Iterator[None]:
+    def kept(self, run: Callable[[], object]) -> Iterator[None]:
         """Lock the arrays while changed programs run, and restore lists and dicts at the end.
 
         What `run`, the program as it is, changes itself is left alone: all arrays if it writes into
@@ -84,7 +85,7 @@ def _is_changed(container: Any, before: Any) -> bool:
     return any(map(is_not, container, before))
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _inside(value: object) -> Iterable[object]:
     """Return what the program of a person reaches from a value, one step further."""
     if isinstance(value, (list, tuple, set, frozenset)):
         return () if isinstance(next(iter(value), 0), (int, float, str)) else value
@@ -100,7 +101,7 @@ def _inside(value: Any) -> Iterable[Any]:
     return ()
 
 
-def _seen_by(function: FunctionType | MethodType) -> Iterable[Any]:
+def _seen_by(function: FunctionType | MethodType) -> Iterable[object]:
     """Return the variables of the module and the closure of a function, and its object."""
     plain = plain_function(function)
     if plain is None or is_installed(plain):
