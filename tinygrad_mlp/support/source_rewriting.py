@@ -169,16 +169,16 @@ def compiled(tree: ast.FunctionDef | ast.Lambda, filename: str, enclosing: tuple
         "<enclosing>", ast.arguments([], parameters, None, [], [], None, []), [statement], [])
     ast.copy_location(around, tree)
     module = ast.Module([around], [])
-    return next(code for code in _codes(compile(module, filename, "exec", dont_inherit=True))
+    return next(code for code in codes_of(compile(module, filename, "exec", dont_inherit=True))
                 if code.co_name == name)
 
 
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield the codes of the functions that are defined in a code, outer ones first."""
+def codes_of(code: CodeType) -> Iterator[CodeType]:
+    """Yield a code, and those of the functions that are defined in it, outer ones first."""
+    yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield constant
-            yield from _codes(constant)
+            yield from codes_of(constant)
 
 
 @lru_cache(maxsize=64)
@@ -214,7 +214,7 @@ def _made(node: ast.FunctionDef | ast.Lambda, code: CodeType) -> bool:
     # A file that was edited since has other names, most likely. (Other names may be in the code:
     # pytest adds some for assertions.)
     used = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
-    known = {name for each in (code, *_codes(code)) for name in (
+    known = {name for each in codes_of(code) for name in (
         *each.co_names, *each.co_varnames, *each.co_freevars, *each.co_cellvars)}
     body_names = used - {n.id for d in _headers(node) for n in ast.walk(d)
                          if isinstance(n, ast.Name)}

@@ -48,7 +48,7 @@ class WrongLineSearch(NamedTuple):
                 or not isinstance(derived, AtPoint) or source_of(derived.function) is None):
             return Found()
         try:
-            data = SharedData(derived.function)
+            data = SharedData(derived.function, self.point.handed.loss.function)
             task = self._task(derived, names, data)
             once = partial(task.evaluate, derived.function, task.points[0])
             with quietly(), data.kept(once):

@@ -21,6 +21,7 @@ import numpy as np
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.autograd.stores.buffer import RecordedBuffer
 from tinygrad_mlp.support.source_rewriting import (
+    codes_of,
     copied,
     is_installed,
     plain_function,
@@ -167,7 +168,7 @@ class FunctionRecorder:
         tree = self._trees[key].changed(self._statements)
         copy = rebound(plain, self._finders[code].source, tree,
                        {KEEP: self._keep, CALLEE: self._callee}, located=True)
-        self._own.update(_all_codes(copy.__code__))
+        self._own.update(codes_of(copy.__code__))
         return copy
 
 
@@ -238,13 +239,6 @@ def _loading(original: ast.AST, copy: ast.AST) -> ast.AST:
 
 def _call(name: str, *arguments: ast.expr) -> ast.Call:
     return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
-
-
-def _all_codes(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _all_codes(constant)
 
 
 def _snapshot(value: object) -> Any:

@@ -80,7 +80,7 @@ class Repair(NamedTuple):
         return [_plain(copy)] if self.statement is None else self.statement[1](copy)
 
 
-def _plain(statement: Any) -> Any:
+def _plain(statement: ast.stmt) -> ast.stmt:
     """Return ``x += e`` for ``x -= -e``, and the other way round; other statements as they are."""
     value = getattr(statement, "value", None)
     if not (isinstance(statement, ast.AugAssign) and isinstance(statement.op, (ast.Add, ast.Sub))

@@ -6,28 +6,29 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from operator import is_not
 from types import FunctionType, MethodType, ModuleType, SimpleNamespace
-from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.support.source_rewriting import is_installed, plain_function
+from tinygrad_mlp.support.source_rewriting import codes_of, is_installed, plain_function
+
+Container = list[object] | dict[object, object]
 
 LONG = 1000
 """The number of elements from which on a list or dict is looked at in the end only."""
 
 
 class SharedData:
-    """The arrays, lists and dicts that a function may reach, and what the last two hold.
+    """The arrays, lists and dicts that functions may reach, and what the last two hold.
 
     A change such as ``dy = x`` before ``dy /= n``, or ``labels[i] -= 1``, would change the data for
     good.
     """
 
-    def __init__(self, function: Callable[..., object]) -> None:
+    def __init__(self, *functions: object) -> None:
         self._arrays: list[Array] = []
-        self._contents: list[tuple[Any, Any]] = []
-        todo: list[object] = [function]
+        self._contents: list[tuple[Container, Container]] = []
+        todo = [*functions]
         seen = set[int]()
         while todo:
             value = todo.pop()
@@ -65,23 +66,23 @@ class SharedData:
         for container, before in self._contents:
             if (all_of_them or len(before) < LONG) and _is_changed(container, before):
                 container.clear()
-                if isinstance(container, dict):
+                if isinstance(container, dict) and isinstance(before, dict):
                     container.update(before)
-                else:
-                    container.extend(before)
+                elif isinstance(container, list):
+                    container += before
 
     def _lock(self, locked: bool) -> None:
         for array in sorted(self._arrays, key=lambda each: each.base is not None):  # owners first
             array.flags.writeable = not locked
 
 
-def _is_changed(container: Any, before: Any) -> bool:
+def _is_changed(container: Container, before: Container) -> bool:
     """Return whether a list or dict holds other objects than before."""
     if len(container) != len(before):
         return True
-    if isinstance(before, dict):
-        return any(map(is_not, container, before)) or any(
-            map(is_not, container.values(), before.values()))
+    if isinstance(container, dict) and isinstance(before, dict) and any(
+            map(is_not, container.values(), before.values())):
+        return True
     return any(map(is_not, container, before))
 
 
@@ -102,9 +103,11 @@ def _inside(value: object) -> Iterable[object]:
 
 
 def _seen_by(function: FunctionType | MethodType) -> Iterable[object]:
-    """Return the variables of the module and the closure of a function, and its object."""
+    """Return the variables of the module and the closure that a function uses, and its object."""
     plain = plain_function(function)
     if plain is None or is_installed(plain):
         return ()
+    names = {name for code in codes_of(plain.__code__) for name in code.co_names}
     cells = [cell.cell_contents for cell in plain.__closure__ or () if cell != type(cell)()]
-    return [*plain.__globals__.values(), *cells, getattr(function, "__self__", None)]
+    used = [value for name, value in plain.__globals__.items() if name in names]
+    return [*used, *cells, getattr(function, "__self__", None)]

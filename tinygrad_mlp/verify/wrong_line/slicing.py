@@ -30,7 +30,7 @@ class Slice:
     def __init__(self, experiment: RepairTrials) -> None:
         sites, wrong = experiment.sites, experiment.wrong
 
-        def values_of(site: Site) -> list[Any]:
+        def values_of(site: Site) -> list[object]:
             return experiment.values[0].get(site.number, [])[:1]
 
         moved = {site.number: _moves(experiment, site) for site in sites}
