@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tinygrad_mlp.explanation.members import TEXTBOOK
-from tinygrad_mlp.explanation.monomial import AppliedOp, Base
+from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.explanation.repeats import SHORTEST
@@ -57,13 +57,10 @@ class ChosenNames:
 
     def parts(self, base: Base) -> list[Base]:
         """The bases in the definition of a base."""
-        made = base.definition
-        found: list[Base] = []
-        if isinstance(made, Polynomial):
-            found = list(occurrences(self.simplifier.shown(made)))
-        elif made is not None:
-            found = [b for a in made.args if a is not None for b in occurrences(a)]
-        return found
+        if base.polynomial is not None:
+            return list(occurrences(self.simplifier.shown(base.polynomial)))
+        args = base.call.args if base.call else ()
+        return [b for a in args if a is not None for b in occurrences(a)]
 
     def roots(self) -> list[Polynomial]:
         """What is to be written."""
@@ -107,7 +104,7 @@ class ChosenNames:
         """Name results of operations, the first ones first, so that they count as short after."""
         uses = self._uses()
         for base in sorted(uses, key=lambda b: b.number):
-            if base.name is None and isinstance(base.definition, AppliedOp):
+            if base.name is None and base.call is not None:
                 self.simplifier.forget_cost(base)
                 if self._is_worth_a_name(base, uses[base]):
                     base.name = self._name(base)
@@ -126,7 +123,7 @@ class ChosenNames:
             made = base.definition
             if base.name is None or made is None or base in self.loop.places:
                 continue
-            made = self.simplifier.shown(made) if isinstance(made, Polynomial) else made
+            made = made if base.polynomial is None else self.simplifier.shown(made)
             of = self.reverse.deltas.get(base)
             step = self.loop.step_of(made if of is None or of.definition is None else (
                 of.definition))
@@ -158,8 +155,7 @@ class ChosenNames:
             found = [b for b in occurrences(g) if b in self.reverse.deltas]
             if layer is None or len(found) != 1 or len(layers) == 1:
                 continue
-            made = found[0].definition
-            assert isinstance(made, Polynomial)
+            made = found[0].polynomial
             if self.reverse.naming.by_user(layer.z):
                 continue
             text = f"δ{layer.number}"
@@ -176,14 +172,12 @@ class ChosenNames:
             for b in self._reached(g):
                 users.setdefault(b, []).append(None)
         for delta in deltas:
-            made = delta.definition
-            assert isinstance(made, Polynomial)
+            made = delta.polynomial
             for b in self._reached(made):
                 users.setdefault(b, []).append(delta)
         for delta in deltas:
             used = users.get(delta, [])
-            made = delta.definition
-            assert isinstance(made, Polynomial)
+            made = delta.polynomial
             cost = self.simplifier.cost_without_numbers(made)
             least = WORTH_A_DELTA if set(used) == {None} else 1.5
             many = any(len(m) >= MOST_FACTORS for m in made.terms)
@@ -205,10 +199,10 @@ class ChosenNames:
 
     def _is_worth_a_name(self, base: Base, uses: int) -> bool:
         cost = self.simplifier.base_cost(base)
-        made = base.definition
-        if isinstance(made, AppliedOp) and made.op in TEXTBOOK:
+        made = base.call
+        if made is not None and made.op in TEXTBOOK:
             return cost > WORTH_A_NAME
-        if isinstance(made, AppliedOp) and made.op.nondifferentiable:
+        if made is not None and made.op.nondifferentiable:
             return False  # conditions are told by what they compare
         return cost > (WORTH_A_NAME if uses > 1 else TOO_LONG)
 
@@ -222,12 +216,12 @@ class ChosenNames:
         several = len(self.reverse.graph.layers) > 1
         if hint is not None and not re.fullmatch(r"v\d+" if several else r"[vaz]\d+", hint.text):
             return hint
-        made = base.definition
-        if isinstance(made, AppliedOp) and made.op in TEXTBOOK:
+        made = base.call
+        if made is not None and made.op in TEXTBOOK:
             letter = TEXTBOOK[made.op]
             matrix = sum(n != 1 for n in base.shape) > 1
             return self._free(letter.upper() if matrix else letter)
-        return self._free("e" if isinstance(made, Polynomial) and len(made.terms) > 1 else "u")
+        return self._free("e" if base.polynomial and len(base.polynomial.terms) > 1 else "u")
 
     def _delta_name(self, of: Base) -> Name:
         """δ with the number of a layer, or with the name of what it is the derivative of."""

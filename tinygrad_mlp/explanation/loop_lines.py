@@ -100,8 +100,8 @@ class LoopWriter(Writer):
         of = sorted(((t, b) for b, (name, t) in self.loop.places.items()
                      if name == letter and b in written), key=lambda row: row[0])
         numbers = {self.symbols[base]: base.number for _, base in of}
-        rows = [(t, self.inner(b.definition) if isinstance(b.definition, Polynomial) else (
-            b.definition), self.symbols[b]) for t, b in of]
+        rows = [(t, self.inner(b.polynomial) if b.polynomial else b.call, self.symbols[b])
+                for t, b in of]
         found = self.together(rows, self.loop.name(letter, 0))
         return [(min(numbers[symbol] for symbol in of), made) for of, made in found]
 

@@ -64,7 +64,7 @@ class Loop:
             self.places[base] = place
             if key in self.first_values:
                 self.initial.add(base)
-            elif key in self.handed_on and isinstance(base.definition, Polynomial):
+            elif key in self.handed_on and base.polynomial is not None:
                 self.carried.add(base)
             elif key in self.given:
                 self.data.add(base)

@@ -84,10 +84,6 @@ class Simplifier(Rewriting):
 
     # -- brackets -----------------------------------------------------------------------------
 
-    def is_bracket(self, base: Base) -> bool:
-        """Whether a base is a sum without a name of its own."""
-        return base.is_bracket
-
     def next_bracket(self, p: Polynomial) -> Base | None:
         """The bracket to multiply out: one with quotients first, never one that is divided by."""
         below = {f.base for m in p.terms for f in m if f.exponent.denominator > 1 or (

@@ -94,9 +94,10 @@ class Stack:
 
     def definition(self, base: Base, h: int | None) -> Any:
         """The definition of one matrix."""
-        made = base.definition
-        if isinstance(made, Polynomial):
-            return self.polynomial(made, 0, h)
+        if base.polynomial is not None:
+            return self.polynomial(base.polynomial, 0, h)
+        made = base.call
+        assert made is not None
         axis = made.static.get("axis")
         alike = made.op.record.elementwise and not made.static or (
             made.op in ALONG_AXIS and isinstance(axis, int) and axis % len(base.shape) != 0)
@@ -123,8 +124,7 @@ class StackWriter(LoopWriter):
 
     def definition(self, base: Base) -> Expression:
         """The right side of the equation of a base with a name."""
-        call = isinstance(base.definition, AppliedOp)
-        if not call or len(base.shape) != 3 or base.shape[0] != self.stack.length:
+        if base.call is None or len(base.shape) != 3 or base.shape[0] != self.stack.length:
             return super().definition(base)
         return self._each(base.shape, lambda h: self.written_out(Base(
             math.inf, base.shape[1:], self.stack.definition(base, h), None)))
