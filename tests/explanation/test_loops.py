@@ -167,6 +167,33 @@ def test_a_number_without_a_name_is_in_no_glossary():
     assert closed_form(loss, values).glossary == ("w: 2", "x: 2")
 
 
+def test_the_gradients_of_rows_are_those_of_all_steps():
+    def heads(Wq, Wk, Wv, Wo, X, R):
+        total = 0
+        for h in range(len(Wq)):
+            A = tg.softmax((X @ Wq[h]) @ (X @ Wk[h]).T)
+            total = total + A @ X @ Wv[h] @ Wo[h]
+        return tg.sum((total - R) ** 2) / 2
+
+    values = TEXTBOOK["heads_in_a_stack"][1]
+    closed = closed_form(heads, values)
+    assert closed.text.splitlines()[-4:] == [
+        "∂L/∂Wq_h = Xᵀ δ_h X Wk_h",
+        "∂L/∂Wk_h = Xᵀ δ_hᵀ X Wq_h",
+        "∂L/∂Wv_h = Xᵀ A_hᵀ (total − R) Wo_hᵀ",
+        "∂L/∂Wo_h = Wv_hᵀ Xᵀ A_hᵀ (total − R)",
+    ]
+    np.testing.assert_allclose(
+        closed["∂L/∂Wq_h"].evaluate(), closed["∂L/∂Wq"].evaluate(), rtol=1e-12)
+
+
+def test_so_are_those_of_the_inputs_of_a_recurrent_network():
+    loss, values = next(row for row in blackboard.cases()
+                        if row[0].__name__ == "recurrent_network")
+    x = tg.Tensor(values["x"], requires_grad=True)
+    assert "∂L/∂x_t = Wxᵀ δ_t" in lines_of(loss, values | {"x": x})
+
+
 def test_residual_layers_hand_the_derivative_on():
     def loss(W1, b1, W2, b2, W3, b3, x, y):
         h = x

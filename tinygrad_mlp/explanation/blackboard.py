@@ -91,8 +91,9 @@ class Blackboard(ChosenNames):
         for target, p, equation in zip(self.reverse.targets, self.gradients, each, strict=True):
             base = self.reverse.target(target)
             letter, number = self.loop.places.get(base, (str(base), 0))
-            rows.setdefault((letter, base in self.loop.places), []).append((
-                number, self.simplifier.shown(p), equation.left))
+            shown = self.simplifier.shown(p)
+            members = self.writer.rows(shown) or [(number, shown, equation.left)]
+            rows.setdefault((letter, base in self.loop.places), []).extend(members)
         for (letter, _), members in rows.items():
             named = self._gradient_name(self.writer.loop.name(letter, 0))
             members.sort(key=lambda row: row[0])

@@ -154,6 +154,22 @@ class LoopWriter(Writer):
             else:
                 yield from (([symbol], symbol) for symbol in symbols)
 
+    def rows(self, p: Polynomial) -> list[tuple[int, Polynomial, Symbol]]:
+        """The gradients of the rows of an array, as those of its members; nothing for others."""
+        found: dict[int, Polynomial] = {}
+        for m, c in p.terms.items():
+            made = m[0].base.called(ops.scatter_add) if len(m) == 1 else None
+            if made is None or len(made.args) > 1 or len(made.static["template"]) > 1:
+                return []
+            (row,) = made.static["template"]
+            found[row + 1 if isinstance(row, int) else 0] = self.inner(made.args[0].scaled(c))
+        if not found or sorted(found) != self.loop.numbers or len(found) != p.shape[0] or len(
+                {self.loop.relative(q, t) for t, q in found.items()}) > 1:
+            return []
+        name = self.loop.name("x", 0)
+        return [(t, q, Symbol(name, q.shape, float, definition=self.expression(q)))
+                for t, q in sorted(found.items())]
+
     def _every(self, made: Any, t: int, symbol: Symbol) -> Expression:
         made = self.loop.common(made, t)
         return self.expression(made) if isinstance(made, Polynomial) else (

@@ -68,7 +68,7 @@ class Loop:
                 self.carried.add(base)
             elif key in self.given:
                 self.data.add(base)
-        arguments = {base: z for base in self.places if base not in self.initial
+        arguments = {base: z for base in self.places if base not in self.initial | self.data
                      and (z := argument_of(base)) is not None}
         own = {base: z for base, z in arguments.items() if z not in self.places}
         several = len({self.places[base][0] for base in own}) > 1

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from itertools import count, pairwise
 from typing import Any
 
+import numpy as np
+
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Node, Value
@@ -37,9 +39,15 @@ def find_loop(naming: Naming, targets: Sequence[Value], indices: str) -> Loop:
     handed_on = any(r.carried for r in repeats)
     shared = any(r.shared & wanted for r in repeats)
     index = "t" if not own or (handed_on and shared) else "l" if handed_on else "h"
+    planner = Steps if index == "t" else Layers
+    stacked = {key_of(t) for t in targets if np.ndim(t.data) == 3}
+    if not handed_on and any(
+            n.op is ops.getitem and key_of(n[0], arrays_of(n)[0]) in stacked
+            for r in repeats for n, *_ in r.results if isinstance(n, Node)):
+        index = "h"  # heads whose matrices are those of a stack
     loop = Loop(index)
     for repeat in repeats if index in indices else ():
-        (Steps if index == "t" else Layers)(naming, loop, repeat).plan()
+        planner(naming, loop, repeat).plan()
     if len(repeats) > 1:
         loop.main = ""
     return loop
