@@ -111,6 +111,47 @@ def test_numbers_that_the_caller_names_keep_their_names():
     assert text == "∂L/∂w = λ w + (3 / √d) w² + 1 / n"
 
 
+def penalized(w, X, y):
+    return tg.sum((X @ w - y) ** 2) / (2 * len(X)) + 0.1 * tg.sum(w**2)
+
+
+def penalized_by_a_function(w, X, y):
+    def penalty():
+        return 0.1 * tg.sum(w**2)
+
+    return tg.sum((X @ w - y) ** 2) / (2 * len(X)) + penalty()
+
+
+def penalized_with_n(w, X, y):
+    n = len(X)
+    return tg.sum((X @ w - y) ** 2) / (2 * n) + 0.1 * tg.sum(w**2)
+
+
+def penalized_by_another(w, X, y):
+    return penalized(w, X, y)
+
+
+@pytest.mark.parametrize("n", [10, 5, 20, 7])
+@pytest.mark.parametrize("loss", [
+    penalized, penalized_by_a_function, penalized_with_n, penalized_by_another])
+def test_a_number_in_the_code_is_not_the_number_of_samples(loss, n):
+    rng = np.random.default_rng(0)
+    values = {"w": tg.Tensor(np.ones(3), requires_grad=True), "X": rng.normal(size=(n, 3)),
+              "y": rng.normal(size=n)}
+
+    assert tg.explain(loss, values).closed.text == "∂L/∂w = (1/5) w + (1 / n) Xᵀ (X w − y)"
+
+
+def test_a_number_in_the_code_has_the_name_that_it_is_given_there():
+    def loss(w, X):
+        λ = 0.1
+        μ, ν = 0.3, 0.7
+        return λ * tg.sum(w**2) + μ * tg.sum(X @ w) + ν * tg.sum(w)
+
+    values = {"w": tg.Tensor(np.ones(3), requires_grad=True), "X": np.ones((10, 3)) * 4}
+    assert tg.explain(loss, values).closed.text == "∂L/∂w = 2 λ w + μ Xᵀ 1 + ν"
+
+
 def test_the_number_of_samples_cancels_where_it_is_summed_over():
     closed = tg.explain(lambda c, x: tg.mean(x - c), {"c": 0.5, "x": np.arange(6.0)}).closed
     assert closed.text == "∂L/∂c = −1"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dis
 import inspect
 import sys
-from collections.abc import Callable, Mapping
-from types import FrameType
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,14 +17,22 @@ from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.stores.differentiable import stores_recorded
 from tinygrad_mlp.autograd.tensor import Tensor
 from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.support.source_rewriting import INSTALLED, codes_of
+
+CONSTANTS = ("LOAD_CONST", "LOAD_SMALL_INT", "RETURN_CONST")
+"""Instructions that give a number that stands in the code."""
 
 
 class Called(NamedTuple):
-    """The output of a function, its targets, and values by the names that the function has."""
+    """The output of a function, its targets, and values by the names that the function has.
+
+    `literals` are numbers that stand in the code without a name.
+    """
 
     output: Any
     targets: list[Value]
     names: dict[str, Any]
+    literals: set[float]
 
 
 def called(function: Callable[..., Any], values: Any) -> Called:
@@ -40,7 +48,7 @@ def called(function: Callable[..., Any], values: Any) -> Called:
     given = {name: _tracked(value, name) for name, value in values.items()}
     wanted = [name for name, v in values.items() if isinstance(v, Value) and v.requires_grad]
     wanted = wanted or [name for name, v in given.items() if isinstance(v, Tensor)][:1]
-    output, local = _with_locals(function, given)
+    output, local, codes = _with_locals(function, given)
     for name in _counters(function):
         local.pop(name, None)
     outside = {name: value for name, value in _outside(function).items() if name not in local}
@@ -52,10 +60,11 @@ def called(function: Callable[..., Any], values: Any) -> Called:
                 value.name = name
         elif isinstance(value, (int, float, np.ndarray)) and not isinstance(value, bool):
             names[name] = value
+    literals = _literals(codes, names.values())
     data = [v for name, v in given.items() if name not in wanted and np.ndim(_data(v)) == 2]
     if data and "n" not in names:
         names["n"] = len(_data(data[0]))  # the number of samples, as one calls it
-    return Called(output, [given[name] for name in wanted], names)
+    return Called(output, [given[name] for name in wanted], names, literals)
 
 
 def _data(value: Any) -> Any:
@@ -77,25 +86,44 @@ def _tracked(value: Any, name: str) -> Any:
 
 
 def _with_locals(function: Callable[..., Any],
-                 given: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """The result of a call, and the local variables at its end."""
+                 given: Mapping[str, Any]) -> tuple[Any, dict[str, Any], list[CodeType]]:
+    """The result of a call, the local variables at its end, and the user's codes that ran."""
     local: dict[str, Any] = {}
 
     def look(frame: FrameType, event: str, argument: Any) -> None:
         if event == "return" and frame.f_code is code:
             local.update(frame.f_locals)
+        ran[frame.f_code] = None
 
     before = sys.getprofile()
     with changed_mode(recording=True, differentiating="explain"), stores_recorded(function):
         code = getattr(function, "__code__", None)
+        ran = {} if code is None else dict.fromkeys(codes_of(code))
         if before is not None and not callable(before):
-            return function(**given), {}  # a profiler like cProfile could not be put back
+            return function(**given), {}, [*ran]  # a profiler like cProfile could not be put back
         sys.setprofile(look)
         try:
             output = function(**given)
         finally:
             sys.setprofile(before)
-    return output, local
+    users = [each for each in ran if not each.co_filename.startswith((*INSTALLED, "<frozen"))]
+    return output, local, users
+
+
+def _literals(codes: Sequence[CodeType], named: Iterable[Any]) -> set[float]:
+    """The sizes of the numbers in codes, but for those that a variable of the first one has."""
+    found: set[float] = set()
+    given: set[float] = set()
+    for code in codes:
+        loaded: list[float] = []
+        for instruction in dis.get_instructions(code):
+            if code is codes[0] and instruction.opname.startswith(("STORE", "UNPACK")):
+                given.update(loaded)
+            value = instruction.argval if instruction.opname in CONSTANTS else None
+            several = value if isinstance(value, tuple) else (value,)
+            loaded = [abs(v) for v in several if isinstance(v, (int, float))]
+            found.update(loaded)
+    return found - given.intersection(v for v in named if isinstance(v, (int, float)))
 
 
 def _counters(function: Callable[..., Any]) -> set[str]:

@@ -135,9 +135,10 @@ def explain(output: Any, wrt: Any = None, *, names: Mapping[str, Any] | None = N
     Derivatives", 2008.
     """
     found: dict[str, Any] = {}
+    literals: set[float] = set()
     seed = None
     if callable(output) and not isinstance(output, Value):
-        output, wrt, found = called(output, wrt)
+        output, wrt, found, literals = called(output, wrt)
         if isinstance(output, Value) and output.data.size != 1:
             output, seed = weighted(output)
             found["v"] = seed
@@ -156,7 +157,7 @@ def explain(output: Any, wrt: Any = None, *, names: Mapping[str, Any] | None = N
     naming = Naming(graph, arrays_in(names))
     targets = _targets(graph, naming, wrt)
     backward(output, targets)  # raises what a backward pass would raise
-    asked = Question(graph, names, targets, seed)
+    asked = Question(graph, names, targets, seed, literals)
 
     def tape() -> Equations:
         if any(node.arrays is None for node in graph.nodes):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -33,12 +33,13 @@ class Forward:
     simplifier_class = Simplifier
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
-                 meant: Mapping[str, float]) -> None:
+                 meant: Mapping[str, float], literals: Collection[float]) -> None:
         self.graph = graph
         self.naming = naming
         self.targets = targets
         self.t = Translation()
         self.t.meant = list(meant.items())
+        self.t.literals = literals
         self.simplifier = self.simplifier_class(self.t)
         self.recorded = BaseValues()
         self.values: dict[Any, Polynomial] = {}

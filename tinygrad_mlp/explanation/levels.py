@@ -7,7 +7,7 @@ compared with the backward pass before it is shown; the next one stands in for w
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,13 +112,14 @@ class Question(NamedTuple):
     """What is to be derived.
 
     `given` are arrays, tensors and numbers by name. With a `seed` v among the arrays, the output is
-    ``Σ v ⊙ f`` of an array f.
+    ``Σ v ⊙ f`` of an array f. `literals` are numbers that stand in the code without a name.
     """
 
     graph: Recorded
     given: Mapping[str, Any]
     targets: Sequence[Value]
     seed: Array | None = None
+    literals: Collection[float] = ()
 
     @property
     def naming(self) -> Naming:
@@ -132,7 +133,7 @@ class Question(NamedTuple):
 
     def in_mode(self, mode: type[Reverse]) -> Any:
         """Reverse mode with as many quantities as a class has."""
-        return mode(self.graph, self.naming, self.targets, self.numbers)
+        return mode(self.graph, self.naming, self.targets, self.numbers, self.literals)
 
 
 def arrays_in(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from fractions import Fraction
 from itertools import product
 from typing import Any
@@ -45,8 +46,8 @@ def is_number(array: Array) -> bool:
 class Numbers:
     """Makes the numbers of a derivation.
 
-    `bases` are all that were made. `counts` are the numbers n of means, and `meant` names and
-    values of numbers that the user has named.
+    `bases` are all that were made. `counts` are the numbers n of means, `meant` names and values of
+    numbers that the user has named, and `literals` numbers that stand in the code without a name.
     """
 
     def __init__(self) -> None:
@@ -54,6 +55,7 @@ class Numbers:
         self._known: dict[Any, Base] = {}
         self.counts: dict[int, Base] = {}
         self.meant: list[tuple[str, float]] = []
+        self.literals: Collection[float] = ()
 
     def base(self, shape: Shape, definition: Polynomial | AppliedOp | None = None,
              value: Any = None) -> Base:
@@ -76,13 +78,9 @@ class Numbers:
             return number(value)
         if value < 0:
             return -self.scalar(-value)
-        named = self._meaning(value)
+        named = None if value in self.literals else self._named(value)
         if named is not None:
-            return whole(named)
-        for text, known in self.meant:
-            for factor, exponent in MEANINGS if known > 0 and known != 1 else ():
-                if value == float(factor) * known ** float(exponent):
-                    return whole(self.named_number(text, known), exponent).scaled(factor)
+            return named
         simple = fraction(value)
         square = fraction(value * value).limit_denominator(NICE)
         if simple.denominator > EXACT and math.isclose(square, value * value, rel_tol=1e-15):
@@ -90,6 +88,17 @@ class Numbers:
             root = whole(self.named_number(str(m), m), Fraction(1, 2))
             return root.scaled(Fraction(1, square.denominator))
         return number(value)
+
+    def _named(self, value: Any) -> Polynomial | None:
+        """A number as one that has a name, or a simple multiple or power of it."""
+        named = self._meaning(value)
+        if named is not None:
+            return whole(named)
+        for text, known in self.meant:
+            for factor, exponent in MEANINGS if known > 0 and known != 1 else ():
+                if value == float(factor) * known ** float(exponent):
+                    return whole(self.named_number(text, known), exponent).scaled(factor)
+        return None
 
     def _meaning(self, value: Any) -> Base | None:
         for text, known in self.meant:

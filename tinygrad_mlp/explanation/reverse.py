@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,8 +42,8 @@ class Reverse(Forward):
     folded = "tlh"
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
-                 meant: Mapping[str, float]) -> None:
-        super().__init__(graph, naming, targets, meant)
+                 meant: Mapping[str, float], literals: Collection[float]) -> None:
+        super().__init__(graph, naming, targets, meant, literals)
         self.users: dict[Base, list[Base | None]] = {}
         self.deltas = self.simplifier.deltas
         numbered = len(graph.layers) > 1 and not any(map(naming.by_user, graph.nodes))

@@ -7,7 +7,7 @@ where its last share has arrived.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -34,9 +34,9 @@ class RecordedReverse(Reverse):
     folded = ""
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
-                 meant: Mapping[str, float]) -> None:
+                 meant: Mapping[str, float], literals: Collection[float]) -> None:
         self.equations: list[Equation] = []
-        super().__init__(graph, naming, targets, meant)
+        super().__init__(graph, naming, targets, meant, literals)
 
     def constant(self, array: Any) -> Polynomial:
         """A number as it was recorded, with its digits, if it is no simple one."""
