@@ -191,6 +191,34 @@ def test_facts_about_data_are_told():
     assert "Y 1" in closed(2 * Y).text
 
 
+def test_they_are_facts_about_parts_of_the_data_too():
+    def loss(V, H, Y):
+        P = tg.softmax(H[:, 1] @ V)
+        p = tg.softmax(H[0, 0] @ V)
+        return -tg.sum(Y[:, 1] * tg.log(P)) - tg.sum(Y[0, 0] * tg.log(p))
+
+    rng = np.random.default_rng(0)
+    V = tg.Tensor(rng.normal(size=(2, 4)), requires_grad=True)
+    values = {"V": V, "H": rng.normal(size=(6, 3, 2)), "Y": np.eye(4)[rng.integers(0, 4, (6, 3))]}
+    closed = tg.explain(loss, values).closed
+
+    assert closed.because == ("Σ over axis 2 of Y = 1",)
+    assert closed.text.splitlines()[2] == "∂L/∂V = H[:, 1]ᵀ (P − Y[:, 1]) + H[0, 0] (p − Y[0, 0])ᵀ"
+    _, exact = tg.value_and_grad(loss)(V.data, values["H"], values["Y"])
+    np.testing.assert_allclose(closed["∂L/∂V"].evaluate(), np.asarray(exact), rtol=1e-12)
+
+
+def test_columns_of_data_have_no_sums_of_rows():
+    def loss(V, H, Y):
+        return -tg.sum(Y[:, 0] * tg.log_softmax(H @ V)) - tg.sum(Y[:2, :3] * tg.log_softmax(V))
+
+    rng = np.random.default_rng(0)
+    values = {"V": tg.Tensor(rng.normal(size=(2, 3)), requires_grad=True),
+              "H": rng.normal(size=(3, 2)), "Y": np.eye(4)[[0, 1, 3]]}
+
+    assert tg.explain(loss, values).closed.because == ()
+
+
 def test_a_constant_gradient_is_of_floats():
     c = tg.Tensor([1.0, 2.0], requires_grad=True)
     gradient = tg.explain(lambda c: tg.sum(3 * c), {"c": c}).closed["∂L/∂c"]

@@ -104,9 +104,11 @@ class Blackboard(ChosenNames):
 
     def because(self) -> list[str]:
         """The facts about constants that were used."""
-        return [f"Σ over axis {axis} of {base.name.text} = {total}"
-                for base, axis, total in self.simplifier.used
-                if base.definition is None and base.name and base not in self.reverse.t.one_hot]
+        t = self.reverse.t
+        used = dict.fromkeys((*t.parts.get((base, axis), (base, axis)), total)
+                             for base, axis, total in self.simplifier.used)
+        return [f"Σ over axis {axis} of {base.name.text} = {total}" for base, axis, total in used
+                if base.definition is None and base.name and base not in t.one_hot]
 
     def glossary(self) -> list[str]:
         """What the symbols without a definition are, and their shapes."""

@@ -38,13 +38,15 @@ class Quantities(Numbers):
     """Makes bases and polynomials.
 
     `deltas` are brackets that are derivatives, by the base that they are the derivative of: long
-    ones will get names. `defined` are bases with names by the keys of their definitions.
+    ones will get names. `defined` are bases with names by the keys of their definitions. `parts`
+    are arrays and axes that parts have their known sums from.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.deltas: dict[Base, Base] = {}
         self.defined: dict[Any, Base] = {}
+        self.parts: dict[tuple[Base, int], tuple[Base, int]] = {}
         self.unit_matrix(1)  # the first base of all
 
     def unit_matrix(self, n: int) -> Polynomial:
@@ -81,7 +83,20 @@ class Quantities(Numbers):
         base.shape = shape
         if op is ops.softmax and isinstance(static["axis"], int):
             base.sums = {static["axis"] % len(shape): 1}
+        source = args[0].single if op is ops.getitem and args[0] is not None else None
+        if source is not None and source.sums:
+            self._note_part(base, source, static["template"])
         return whole(base)
+
+    def _note_part(self, base: Base, source: Base, template: Sequence[Any]) -> None:
+        """Note the sums of a part of an array along axes that it has as a whole."""
+        cuts = [*template, *[slice(None)] * (len(source.shape) - len(template))]
+        if all(isinstance(cut, (int, slice)) for cut in cuts):
+            kept = [axis for axis, cut in enumerate(cuts) if isinstance(cut, slice)]
+            for axis, old in enumerate(kept):
+                if old in source.sums and cuts[old] == slice(None):
+                    base.sums[axis] = source.sums[old]
+                    self.parts[base, axis] = self.parts.get((source, old), (source, old))
 
     # -- products and powers of sums ----------------------------------------------------------
 
