@@ -82,6 +82,41 @@ def test_a_gated_recurrent_unit_is_its_recursion():
     ]
 
 
+def test_a_recurrent_classifier_is_its_recursion():
+    def loss(W, U, V, x, y, h_0):
+        h, total = h_0, 0
+        for t in range(len(x)):
+            h = tg.tanh(W @ x[t] + U @ h)
+            p = tg.softmax(V @ h)
+            total = total - tg.sum(y[t] * tg.log(p))
+        return total
+
+    rng = np.random.default_rng(0)
+    shapes = {"W": (3, 2), "U": (3, 3), "V": (4, 3)}
+    values = {name: tg.Tensor(rng.normal(size=s), requires_grad=True) for name, s in shapes.items()}
+    values |= data(x=(5, 2), h_0=(3,)) | {"y": np.eye(4)[rng.integers(0, 4, size=5)]}
+
+    assert lines_of(loss, values)[1:3] == ["p_t = softmax(V h_t)", "δp_t = p_t − y_t"]
+    assert lines_of(loss, values)[-1] == "because Σ over axis 1 of y = 1"
+
+
+def test_a_sum_over_some_of_the_steps_tells_the_first_and_the_last_one():
+    def loss(W, V, x, y, h_0):
+        h, total = h_0, 0
+        for t in range(12):
+            h = tg.tanh(W @ h + x[t])
+            if t < 11:
+                total = total + tg.sum((V @ h - y[t]) ** 2) / 2
+        return total + tg.sum(h**2)
+
+    rng = np.random.default_rng(0)
+    values = {name: tg.Tensor(rng.normal(size=(2, 2)), requires_grad=True) for name in "WV"}
+    closed = closed_form(loss, values | data(x=(12, 2), y=(12, 2), h_0=(2,)))
+
+    assert closed.text.splitlines()[-1] == "∂L/∂V = Σ_{t=1}^{11} e_t h_tᵀ"
+    assert r"\sum_{t = 1}^{11} e_{t} h_{t}^{\top}" in closed.latex
+
+
 LAYERS = [
     "δk_5 = (k_5 − y) ⊙ (1 − k_5²)",
     "δk_t = (Mᵀ δk_{t+1}) ⊙ (1 − k_t²)",

@@ -194,7 +194,7 @@ class Notation(NamedTuple):
             base = Written((Piece("{"), *base.pieces, Piece("}")), base.kind)
         if not self.latex:
             below = below.replace(" ", "")
-        braced = self.latex or any(sign in below for sign in "+−⌊")
+        braced = self.latex or any(sign in below for sign in "+−⌊=")
         return Written((*base.pieces, Piece(f"_{{{below}}}" if braced else f"_{below}")))
 
     def power(self, base: Written, script: Written) -> Written:
@@ -204,6 +204,8 @@ class Notation(NamedTuple):
             shown = f"^{{{script.string}}}"
         elif script.string.startswith("ᵀ"):
             shown = script.string.replace(" ", "")
+        elif base.string.startswith("Σ_"):  # the last number of a sum
+            shown = f"^{{{script.string}}}"
         elif re.fullmatch(r"[-−]?[\dᵀ]+", script.string):
             shown = script.string.translate(SUPERSCRIPTS)
         else:
