@@ -149,6 +149,36 @@ def test_the_number_of_a_derivative_is_that_of_z():
         "δ_l: of layer l = 1, …, 3")
 
 
+def of_a_name(W0, W1, W2, W3, x, y):
+    h = x
+    for W in (W0, W1, W2):
+        h = tg.tanh(W @ h)
+    return tg.sum((W3 @ h - y) ** 2) / 2
+
+
+def of_no_name(W0, W1, W2, W3, x, y):
+    return tg.sum((W3 @ tg.tanh(W2 @ tg.tanh(W1 @ tg.tanh(W0 @ x))) - y) ** 2) / 2
+
+
+@pytest.mark.parametrize(("loss", "letter"), [(of_a_name, "h"), (of_no_name, "a")])
+def test_weights_from_0_on_make_layers_from_1_on(loss, letter):
+    rng = np.random.default_rng(0)
+    values = {f"W{number}": tg.Tensor(rng.normal(size=shape), requires_grad=True)
+              for number, shape in enumerate([(3, 4), (5, 3), (2, 5), (3, 2)])}
+    closed = closed_form(loss, values | data(x=(4, 1), y=(3, 1)))
+
+    assert closed.text.splitlines() == [
+        f"z_l = W_{{l−1}} {letter}_{{l−1}}",
+        f"{letter}_l = tanh(z_l)",
+        f"δ = W3 {letter}3 − y",
+        f"δ3 = (W3ᵀ δ) ⊙ (1 − {letter}3²)",
+        f"δ_l = (W_lᵀ δ_{{l+1}}) ⊙ (1 − {letter}_l²)",
+        f"∂L/∂W_l = δ_{{l+1}} {letter}_lᵀ",
+        f"∂L/∂W3 = δ {letter}3ᵀ",
+    ]
+    assert f"{letter}_0 = x" in closed.glossary
+
+
 def test_weights_whose_names_have_an_underscore_are_those_of_layers_too():
     def loss(enc_W1, enc_W2, enc_W3, enc_W4, x, y):
         a1 = tg.tanh(enc_W1 @ x)

@@ -211,14 +211,16 @@ class Layers(Steps):
         zs = self.cut(zs)
         matrix = sum(n != 1 for n in main[0].out.shape) > 1
         of_z = numbered(zs, self.naming.of_key)
-        found = numbered(main, self.naming.of_key) or (
-            self.letter(main) or "Aa"[not matrix], of_z[1] if of_z else self.first)
+        of_main, own = numbered(main, self.naming.of_key), numbered(zs, self.users)
+        letter = of_main[0] if of_main else self.letter(main) or "Aa"[not matrix]
+        found = numbered(main, self.users) or (
+            letter, own[1] if own else self.first + bool(of_z or of_main))
         self.first = found[1]
         if zs:
             self.loop.main = found[0]
         self.enter(main, *found)
         if of_z:
-            place = numbered(zs, self.users) or ("z" if found[0].islower() else "Z", found[1])
+            place = own or ("z" if found[0].islower() else "Z", found[1])
             self.loop.before_main = place[0]
             self.renumber(of_z, place)
             self.enter(zs, *place)
