@@ -319,6 +319,19 @@ def test_the_lines_of_a_cell_do_not_grow_with_the_steps(cell):
     assert len(glossaries[0]) == len(glossaries[1])
 
 
+@pytest.mark.parametrize(("name", "told"), [
+    ("long_short_term_memory", [
+        "δh_t, δc_t: ∂L/∂h_t, ∂L/∂c_t",
+        "δg_t, δo_t, δf_t, δi_t: the derivative by the argument of the activation in g_t, o_t, "
+        "f_t, i_t"]),
+    ("recurrent_network", ["δ_t: the derivative by the argument of the activation in h_t"]),
+    ("deep_network_in_columns", ["δ_l: ∂L/∂z_l"]),
+    ("heads_side_by_side", ["δA_h, δS_h: ∂L/∂A_h, ∂L/∂S_h"])])
+def test_the_glossary_tells_what_derivatives_are_by(name, told):
+    loss, values = next(row for row in blackboard.cases() if row[0].__name__ == name)
+    assert [line for line in closed_form(loss, values).glossary if line[0] == "δ"] == told
+
+
 def test_heads_that_are_joined_are_so_for_every_head():
     def loss(Wq1, Wk1, Wv1, Wq2, Wk2, Wv2, Wq3, Wk3, Wv3, Wo, X, R):
         parts = []
@@ -330,7 +343,9 @@ def test_heads_that_are_joined_are_so_for_every_head():
         return tg.sum((H @ Wo - R) ** 2) / 2
 
     values = blackboard.heads(q=(4, 2), k=(4, 2), v=(4, 3)) | {"Wo": blackboard.parameter(9, 4)}
-    assert lines_of(loss, values | data(X=(6, 4), R=(6, 4))) == [
+    closed = closed_form(loss, values | data(X=(6, 4), R=(6, 4)))
+    assert "δ_H_h: the part of δ_H of head h" in closed.glossary
+    assert closed.text.splitlines() == [
         "A_h = softmax(X Wq_h Wk_hᵀ Xᵀ)",
         "P_h = A_h X Wv_h",
         "H = [P_h]_h",

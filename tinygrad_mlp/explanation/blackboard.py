@@ -8,6 +8,7 @@ from typing import Any
 from tinygrad_mlp.explanation.chosen_names import ChosenNames
 from tinygrad_mlp.explanation.equation import ADJOINT, FORWARD, GRADIENT, Equation
 from tinygrad_mlp.explanation.expression import Expression, Symbol, within
+from tinygrad_mlp.explanation.loops import argument_of
 from tinygrad_mlp.explanation.monomial import Base
 from tinygrad_mlp.explanation.order import in_order
 from tinygrad_mlp.explanation.polynomial import Polynomial
@@ -127,4 +128,23 @@ class Blackboard(ChosenNames):
             shape = f": {'×'.join(map(str, base.shape))}" if base.shape else ""
             if what != f" = {base.name.text}":  # a number that is no name
                 told[f"{self.writer.name_of(base)}{shape}{what}"] = None
-        return [*told, *self.writer.glossary()]
+        return [*told, *self._derivatives(), *self.writer.glossary()]
+
+    def _derivatives(self) -> list[str]:
+        """What the derivatives in a loop are by: a quantity, or the argument of an activation."""
+        loop = self.loop
+        activations = {argument_of(b): b for b in loop.places if b.call}
+        own: dict[str, str] = {}
+        of_arguments: dict[str, str] = {}
+        for base, of in self.reverse.deltas.items():
+            letter, t = loop.places.get(base, ("", 0))
+            known = of if of in loop.places else activations.get(of)
+            if letter.startswith("δ") and known is not None:
+                name_of, number = loop.places[known]
+                told = own if known is of else of_arguments
+                by = loop.name(name_of, number - t)
+                told[loop.name(letter, 0).text] = (
+                    self._gradient_name(by).text if known is of else by.text)
+        lines = [(own, ""), (of_arguments, "the derivative by the argument of the activation in ")]
+        return [f"{', '.join(told)}: {what}{', '.join(told.values())}"
+                for told, what in lines if told]

@@ -19,7 +19,7 @@ from tinygrad_mlp.explanation.making import apply
 from tinygrad_mlp.explanation.matrices import Writer
 from tinygrad_mlp.explanation.monomial import Base, Monomial
 from tinygrad_mlp.explanation.notation import Notation, Shape, Written
-from tinygrad_mlp.explanation.polynomial import Polynomial
+from tinygrad_mlp.explanation.polynomial import Polynomial, whole
 from tinygrad_mlp.graph_view.names import Name, layer_number
 
 
@@ -116,9 +116,14 @@ class LoopWriter(Writer):
         return self.loop.name(letter, 0).text if each else str(base)
 
     def glossary(self) -> list[str]:
-        """The values before the first step, and for which steps the names ``h_t, x_t`` are."""
+        """Parts of arrays, the values before the first step, and the steps that names are of."""
         loop = self.loop
-        told = []
+        of = f"of {KINDS[loop.index]} {loop.index}"
+        parts = [(block.call.args[0], loop.common(whole(block), t))
+                 for block, t in loop.blocks.items() if block.call]
+        told = list(dict.fromkeys(
+            f"{self.expression(part).text()}: the part of {self.expression(p).text()} {of}"
+            for p, part in parts))
         numbers: dict[str, set[int]] = {}
         for base, (letter, t) in loop.places.items():
             if base not in loop.initial:
@@ -129,7 +134,7 @@ class LoopWriter(Writer):
         for letter, found in numbers.items():
             ends = ", …, ".join(dict.fromkeys([str(min(found)), str(max(found))]))
             ranges.setdefault(ends, []).append(loop.name(letter, 0).text)
-        return told + [f"{', '.join(names)}: of {KINDS[loop.index]} {loop.index} = {ends}"
+        return told + [f"{', '.join(names)}: {of} = {ends}"
                        for ends, names in ranges.items()]
 
     def together(self, rows: Iterable[tuple[int, Any, Symbol]],
