@@ -1,16 +1,19 @@
 """The number of BLAS threads: set for a while, and put back."""
 
+import multiprocessing
 import threading
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn, optim
 from tinygrad_mlp.autograd import stack_rules
-from tinygrad_mlp.support.blas_threads import blas_threads, warm_up
+from tinygrad_mlp.support import blas_threads as module
+from tinygrad_mlp.support.blas_threads import blas_threads, threads_now, warm_up
 
 
 def numbers():
@@ -19,11 +22,47 @@ def numbers():
     return {i["filepath"]: i["num_threads"] for i in threadpool_info() if i["user_api"] == "blas"}
 
 
+def let_others_set_numbers():
+    """From threadpoolctl 3.8 on, a thread of Python that has set a number keeps others from it."""
+    for library in ThreadpoolController().lib_controllers:
+        getattr(library, "clear_controlling_thread", lambda: None)()
+
+
 @pytest.fixture
 def two_threads():
-    """BLAS on two threads, on a machine with one core, too."""
-    with blas_threads(2):
+    """BLAS on two threads, on a machine with one core, too; set outside of `blas_threads`."""
+    numbers()
+    with threadpool_limits(2, "blas"):
+        let_others_set_numbers()
         yield numbers()
+
+
+class Worker:
+    """A thread of Python that enters and leaves `blas_threads(n)` when it is told to."""
+
+    def __init__(self, n):
+        self.n, self.seen = n, []
+        self.entered, self.told, self.left = (threading.Event() for _ in range(3))
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        with blas_threads(self.n):
+            self.seen.append(set(numbers().values()))
+            self.entered.set()
+            assert self.told.wait(60)
+            self.seen.append(set(numbers().values()))
+        self.left.set()
+        assert self.told.wait(60)
+
+    def enter(self):
+        self.thread.start()
+        assert self.entered.wait(60)
+        return self
+
+    def leave(self):
+        self.told.set()
+        assert self.left.wait(60)
+        self.thread.join(60)
 
 
 def test_a_number_holds_for_a_while_and_is_put_back(two_threads):
@@ -41,26 +80,125 @@ def test_it_is_put_back_after_an_error(two_threads):
 
 
 def test_one_thread_of_python_sets_the_number_and_the_others_leave_it(two_threads):
-    entered, left = threading.Event(), threading.Event()
-    seen = []
+    with blas_threads(1):
+        let_others_set_numbers()  # so that nothing but our own lock keeps them from it
+        worker = Worker(2).enter()
+        assert set(numbers().values()) == {1}
+        with blas_threads(2):
+            assert numbers() == two_threads
+        assert set(numbers().values()) == {1}
+        worker.leave()
+        assert worker.seen == [{1}, {1}] and set(numbers().values()) == {1}
+    assert numbers() == two_threads
 
-    def other():
-        with blas_threads(1):
-            seen.append(numbers())
-            entered.set()
-            left.wait(60)
-        seen.append(numbers())
 
-    thread = threading.Thread(target=other)
-    with blas_threads(1), blas_threads(2):
-        thread.start()
-        assert entered.wait(60)
-    left.set()
-    thread.join(60)
-    assert not thread.is_alive()
-    assert seen == [two_threads, two_threads] and numbers() == two_threads
+def test_the_last_thread_of_python_restores_the_number(two_threads):
+    with blas_threads(1):
+        worker = Worker(1).enter()
+    for n in (1, 2):  # nor does one that comes back, or comes later, change it
+        with blas_threads(n):
+            assert set(numbers().values()) == {1}
+    worker.leave()
+    assert worker.seen == [{1}, {1}] and numbers() == two_threads
     with blas_threads(1):
         assert set(numbers().values()) == {1}
+    assert numbers() == two_threads
+
+
+@pytest.mark.parametrize("setting", [blas_threads, lambda n: threadpool_limits(n, "blas")])
+def test_other_threads_of_python_may_set_a_number_afterwards(setting, two_threads):
+    with blas_threads(1):
+        pass
+    seen = []
+
+    def run():
+        with setting(1):
+            seen.append(set(numbers().values()))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(60)
+    assert seen == [{1}] and numbers() == two_threads
+
+
+def test_the_number_is_restored_where_another_thread_of_python_has_taken_control(two_threads):
+    set_one, done = threading.Event(), threading.Event()
+
+    def run():
+        for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+            library.set_num_threads(1)
+        set_one.set()
+        done.wait(60)
+
+    thread = threading.Thread(target=run, daemon=True)
+    with blas_threads(1):
+        let_others_set_numbers()  # as `threadpool_limits` does at its end
+        thread.start()
+        assert set_one.wait(60)
+    try:
+        assert numbers() == two_threads
+    finally:
+        done.set()
+        thread.join(60)
+
+
+class Controlled:
+    """A library whose number only another thread of Python may set, for now."""
+
+    num_threads, is_free = 3, False
+
+    def set_num_threads(self, n):
+        self.num_threads = n if self.is_free else self.num_threads
+
+
+def test_what_could_not_be_set_is_not_restored(monkeypatch):
+    library = Controlled()
+    monkeypatch.setattr(module, "_controller", lambda: SimpleNamespace(lib_controllers=[library]))
+    with blas_threads(1):
+        library.num_threads, library.is_free = 4, True
+    assert library.num_threads == 4
+
+
+class OfEachThread(threading.local):
+    """A library with OpenMP: each thread of Python has a number of its own."""
+
+    internal_api, threading_layer, num_threads = "openblas", "openmp", 2
+
+    def set_num_threads(self, n):
+        self.num_threads = n
+
+
+def test_a_number_of_one_thread_of_python_is_restored_by_that_thread(monkeypatch):
+    library = OfEachThread()
+    monkeypatch.setattr(module, "_controller", lambda: SimpleNamespace(lib_controllers=[library]))
+    with blas_threads(1):
+        worker = Worker(1).enter()
+        assert library.num_threads == 1
+    assert library.num_threads == 2
+    worker.leave()
+    assert library.num_threads == 2
+
+
+def inside_a_child():
+    with blas_threads(1):
+        assert threads_now() == 1
+    assert threads_now() == 2
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no os.fork")
+@pytest.mark.parametrize("where", ["beside a thread that is inside", "inside"])
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_may_set_a_number(where, two_threads):
+    child = multiprocessing.get_context("fork").Process(target=inside_a_child)
+    if where == "inside":
+        with blas_threads(1), blas_threads(2):
+            child.start()
+    else:
+        worker = Worker(1).enter()
+        child.start()
+        worker.leave()
+    child.join(60)
+    assert child.exitcode == 0 and numbers() == two_threads
 
 
 def layers(W):

@@ -9,6 +9,7 @@ restores it afterwards; `fit` has an argument for users who know better.
 from __future__ import annotations
 
 import functools
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -24,9 +25,6 @@ WORTH_WARMING = 100_000_000
 """The number of multiplications from which `warm_up` pays off."""
 NEVER_SHARED = 250_000
 """The number of multiplications up to which OpenBLAS shares no product of two matrices."""
-
-_setting = threading.RLock()
-
 
 def threads_that_pay(multiplications: int) -> int | None:
     """Return the number of threads for products of this size; None for all.
@@ -47,8 +45,9 @@ def threads_for(multiplications: int) -> AbstractContextManager[None]:
 def blas_threads(n: int | None) -> Iterator[None]:
     """Set the number of threads of NumPy's and SciPy's BLAS libraries, and restore it afterwards.
 
-    The number is that of the whole process. While one thread of Python has set it, the others
-    change nothing, so that what it restores is what was there before all of them.
+    The number is that of the whole process. The first thread of Python to come sets it; those that
+    come while a thread is inside change nothing, and the last to leave restores what was there
+    before all of them.
 
     Args:
         n: the number of threads; None to change nothing.
@@ -56,22 +55,104 @@ def blas_threads(n: int | None) -> Iterator[None]:
     >>> with blas_threads(1):
     ...     pass  # products on this thread only
     """
-    if n is None or not _setting.acquire(blocking=False):
+    if n is None:
         yield
         return
+    _controller()  # so that nothing is imported under the lock
+    me, changed = threading.get_ident(), _Changed()
+    _using.enter(me, changed)
     try:
-        # threadpoolctl's own `limit` would search for the libraries again, which takes 45 µs.
-        numbers = [(library, library.num_threads) for library in _controller().lib_controllers]
-        changed = [(library, before) for library, before in numbers if before != n]
-        try:
-            for library, _ in changed:
-                library.set_num_threads(n)
-            yield
-        finally:
-            for library, before in changed:
-                library.set_num_threads(before)
+        _using.set(me, changed, n)
+        yield
     finally:
-        _setting.release()
+        _using.leave(me, changed)
+
+
+class _Changed(list[tuple[Any, int]]):
+    """The libraries whose number a context has changed, and their numbers before."""
+
+    def set(self, n: int) -> None:
+        # threadpoolctl's own `limit` would search for the libraries again, which takes 45 µs.
+        for library in _controller().lib_controllers:
+            before = library.num_threads
+            if before != n:
+                library.set_num_threads(n)
+                if library.num_threads != before:  # another thread may be in control
+                    self.append((library, before))
+
+    def restore(self) -> None:
+        for library, before in self:
+            if library.num_threads != before:
+                library.set_num_threads(before)
+            if library.num_threads != before:
+                _release_control(library, force=True)
+                library.set_num_threads(before)
+
+
+class _Using:
+    """The threads of Python that are inside, and who of them may set the number."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self._inside: list[int] = []  # a thread, once for each of its contexts
+        self._setter: int | None = None
+        self._first = _Changed()  # what the last to leave restores
+
+    def enter(self, me: int, changed: _Changed) -> None:
+        with self.lock:
+            if not self._inside:
+                self._setter, self._first = me, changed
+            self._inside.append(me)
+
+    def set(self, me: int, changed: _Changed, n: int) -> None:
+        with self.lock:
+            if self._setter == me:
+                changed.set(n)
+
+    def leave(self, me: int, changed: _Changed) -> None:
+        with self.lock:
+            self._inside.remove(me)
+            if me in self._inside:
+                changed.restore()
+                return
+            if self._setter == me:
+                self._setter = None
+            if not self._inside:
+                self._first.restore()
+            else:
+                _Changed(c for c in changed if _has_a_number_for_each_thread(c[0])).restore()
+            for library in _controller().lib_controllers:
+                _release_control(library)
+
+    def after_fork(self) -> None:
+        """Forget the threads that a new process does not have; called with the lock held."""
+        me = threading.get_ident()
+        self._inside = [thread for thread in self._inside if thread == me]
+        if self._setter != me:
+            self._setter = None
+        if not self._inside:
+            self._first.restore()
+            self._first = _Changed()
+        self.lock.release()
+
+
+_using = _Using()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_using.lock.acquire, after_in_parent=_using.lock.release,
+                        after_in_child=_using.after_fork)
+
+
+def _has_a_number_for_each_thread(library: Any) -> bool:
+    """Return whether other threads of Python have another number: OpenBLAS with OpenMP."""
+    return (library.internal_api == "openblas"
+            and getattr(library, "threading_layer", None) == "openmp")
+
+
+def _release_control(library: Any, force: bool = False) -> None:
+    """Let other threads of Python set a number: from threadpoolctl 3.8 on, only one may."""
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=force)
 
 
 def threads_now() -> int:

@@ -77,7 +77,10 @@ def fit(model: Module, loss: LossFunction, optimizer: Any, X: object, Y: object 
             without changing a number (see `program.deferred`); None for as many as pay off, 1
             for none.
         threads: BLAS threads that a step may use; None for one where its products are small, and
-            for all otherwise. The numbers of threads set before are restored at the end.
+            for all otherwise. The numbers of threads set before are restored at the end. They are
+            those of the whole process: the first of several threads of Python that train at once
+            sets them, the others train with them, and the last to end restores them. So give all
+            of them ``threads=1`` for results that do not depend on which came first.
         record_every: number of steps between two records, the first after the first step, instead
             of one at the end of each epoch; 0 for none.
         record_epochs: whether to record the end of each epoch, with `record_every`, too.
