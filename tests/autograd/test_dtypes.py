@@ -187,6 +187,9 @@ def test_float32_stays_float32_beside_bytes():
 IN_DOUBLE = {"gammainc", "gammaincc", "betainc"}
 """Operations with a slope for which float32 is not enough: a power of e, of a large number."""
 
+CONVERTING = {"astype", "float_power"}
+"""Operations that give float64 for float32 on purpose."""
+
 
 @pytest.mark.parametrize("name", sorted(
     n for n in OPS if not (OPS[n].nondifferentiable or OPS[n].variadic or n in IN_DOUBLE)))
@@ -198,14 +201,24 @@ def test_a_rule_of_float32_computes_in_float32(name):
                 for i, a in enumerate(case.args)]
         y = op.forward(*args, **case.static)
         outputs = op.as_tuple(y)
-        if any(np.asarray(out).dtype != np.float32 for out in outputs):
-            continue  # converted on purpose
+        converted = any(np.asarray(out).dtype != np.float32 for out in outputs)
+        assert converted == (name in CONVERTING), case
+        if converted:
+            continue
         ones = [np.ones_like(out) for out in outputs]
         for place in case.moved:
             rule = op.rule(place)
             if rule is not None:
                 given = rule(ones if op.outputs > 1 else ones[0], y, *args, **case.static)
                 assert given is None or np.asarray(given).dtype == np.float32, (case, place)
+
+
+@pytest.mark.parametrize("name", ["max", "min"])
+def test_more_ties_than_float32_can_count_share_the_gradient_equally(name):
+    n = 2**24 + 2_000_000
+    a, y, g = np.broadcast_to(np.float32(1), (n, 2)), np.ones(2, np.float32), np.ones(2, np.float32)
+    given = OPS[name].rule(0)(g, y, a, axis=0, keepdims=False)
+    np.testing.assert_allclose(given[0], 1 / n, rtol=1e-6)
 
 
 # -- NaN -------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
 from tests.every_sample import every_sample
-from tinygrad_mlp.autograd import functional
+from tinygrad_mlp.autograd import functional, stack_rules
+from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.autograd.stack_rules import RULES
 from tinygrad_mlp.autograd.stacks import Stack, stacking
 from tinygrad_mlp.autograd.tape import Tape
@@ -123,3 +124,20 @@ def test_float32_stays_float32():
 
 def test_the_rules_for_stacks_are_of_operations():
     assert RULES.keys() <= tg.OPS.keys()
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (6, 5, 3), (6, 2, 5, 3), (6, 0, 3), (6, 5, 0)])
+@pytest.mark.parametrize("bias", [None, np.arange(4.0)])
+def test_a_layer_multiplies_a_stack_by_one_product_of_the_size_it_counts(shape, bias, monkeypatch):
+    x, weight = np.arange(np.prod(shape), dtype=float).reshape(shape), np.ones((4, shape[-1]))
+    multiplied, counted = [], []
+    count = stack_rules.threads_for
+
+    def forward(x, weight, bias):
+        multiplied.append((x.ndim, x.size * len(weight)))
+        return OPS["linear"].forward(x, weight, bias)
+
+    monkeypatch.setattr(stack_rules, "threads_for", lambda n: counted.append(n) or count(n))
+    z = stack_rules.linear(forward, (x, weight, bias), (True, False, False), {})
+    assert multiplied == [(2, n) for n in counted] and len(counted) == 1
+    np.testing.assert_allclose(z, OPS["linear"].forward(x, weight, bias))

@@ -155,12 +155,14 @@ def indexed(forward: Forward, operands: Operands, flags: Flags, static: Static) 
 
 
 def linear(forward: Forward, operands: Operands, flags: Flags, static: Static) -> Any:
-    """Take a stack of rows as more rows."""
+    """Take a stack of rows as more rows of one matrix: NumPy multiplies others one by one."""
     if not flags[0] or any(flags[1:]):
         return None
-    x, weight = operands[:2]
+    x, weight, *bias = operands
+    rows = x.reshape((math.prod(x.shape[:-1]), x.shape[-1]))
     with threads_for(x.size * len(weight)):
-        return forward(*operands, **static)
+        z = forward(rows, weight, *bias, **static)
+    return z.reshape((*x.shape[:-1], len(weight)))
 
 
 RULES: dict[str, StackRule] = {

@@ -75,14 +75,14 @@ class _Memory:
         result = line.results[0]
         if line.transposed is not None:
             self._views[result] = self._views.get(line.transposed, line.transposed)
-        elif _multiplies(line) and self._writes(line):
+        elif _multiplies(line) and self._place_result(line):
             if _pays_off(line):
                 self.products.add(result)
         elif line.op is accumulate and line.operands[2].shape[1] != 1:
             self.exclude(line.operands[0])
         elif line.op is OPS["sum"] and line.static["axis"] == 0 and line.into is None:
             self.exclude(*(v for v in line.variables if v in self._views))
-        elif not (_is_elementwise(line) and self._writes(line) and self._meet(line)):
+        elif not (_is_elementwise(line) and self._place_result(line) and self._join_operands(line)):
             self.exclude(*line.variables, *line.results)
             if line.into is not None:
                 self._excluded.add(line.into)
@@ -101,8 +101,8 @@ class _Memory:
         values = {v for v, place in self._place.items() if self._root(place) in wanted}
         return values | {self._place[v] for v in values}
 
-    def _writes(self, line: Instruction) -> bool:
-        """Note where the result lies; return whether that is memory of the program's own."""
+    def _place_result(self, line: Instruction) -> bool:
+        """Note where the result lies; False if that is not memory of the program's own."""
         result = line.results[0]
         place = result if line.into is None else line.into
         if len(result.shape) != 2 or line.into is not None and place not in self.buffers:
@@ -111,7 +111,7 @@ class _Memory:
         self._group.setdefault(place, place)
         return True
 
-    def _meet(self, line: Instruction) -> bool:
+    def _join_operands(self, line: Instruction) -> bool:
         """Put the operands that are as large as the result into its group; False if one cannot."""
         result = line.results[0]
         for operand in line.operands:

@@ -46,7 +46,8 @@ def exchanged(a: Array, axis: int) -> Array:
 
 
 def _at_extreme(g: Array, y: Array, a: Array, axis: Axis, keepdims: bool) -> Array:
-    hit = indicator(equal(a, kept(y, a.shape, axis, keepdims)), g)
+    terms = a.size // (y.size or 1)
+    hit = indicator(equal(a, kept(y, a.shape, axis, keepdims)), g, terms)
     ties = sum(hit, axis=axis, keepdims=True)
     return hit * (kept(g, a.shape, axis, keepdims) / ties)
 

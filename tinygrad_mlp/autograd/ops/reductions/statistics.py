@@ -187,7 +187,7 @@ def _median_rule(g: Array, y: Array, a: Array, axis: Axis, keepdims: bool) -> Ar
     share: Any = 0
     for k in ((n - 1) // 2, n // 2):  # the two in the middle; one twice, where n is odd
         hit = equal(rows, getitem(ordered, template=(Ellipsis, slice(k, k + 1))))
-        hit = indicator(where(lost, isnan(rows), hit), g)
+        hit = indicator(where(lost, isnan(rows), hit), g, n)
         share = share + hit * (half / sum(hit, axis=-1, keepdims=True))
     return in_many_axes(share, axis, a.shape)
 

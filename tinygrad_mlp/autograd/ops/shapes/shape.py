@@ -207,12 +207,13 @@ def astype(a: Array, *, dtype: DTypeLike | None) -> Array:
     return np.asarray(a).astype(dtype)
 
 
-def indicator(condition: Array, like: Array) -> Array:
+def indicator(condition: Array, like: Array, terms: int) -> Array:
     """Return what is 1 where a condition holds and 0 elsewhere, to multiply `like` with.
 
     The sum of booleans is of integers, by which a float32 is divided in float64, at twice the cost.
+    But float32 counts to 2²⁴ only, so sums of more `terms` are of booleans all the same.
     """
-    if like.dtype == np.float64:
+    if like.dtype == np.float64 or terms > 2**24:
         return condition
     return astype(condition, dtype=np.promote_types(like.dtype, np.float32))
 
