@@ -21,10 +21,10 @@ from tinygrad_mlp.program.program import Program
 SMALL = 512
 """Elements of a parameter up to which a pass through its memory takes no longer than the call."""
 SHARED = 8192
-"""Multiplications up to which any BLAS forms a product on one thread, whatever it is allowed.
+"""Multiplications up to which BLAS forms a product on one thread, whatever it is allowed.
 
-Lower than `NEVER_SHARED`, OpenBLAS's own limit: to move a product too many to SciPy costs a call,
-to leave one too few brings in the threads of a second library."""
+Lower than `NEVER_SHARED`, the limit of OpenBLAS, since other libraries may share earlier: a product
+too many moved to SciPy costs little, one too few brings in the threads of a second library."""
 
 
 def accumulate_products(program: Program) -> tuple[Program, int]:

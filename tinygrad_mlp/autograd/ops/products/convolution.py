@@ -87,7 +87,7 @@ def _added_in_rows(g: Array, weight: Array) -> Array:
     shift: what leaves a row is zero. Then the rows of a window are added.
 
     If a weight is not finite, these zeros become NaN, which the shift moves to the start of the
-    next row, or of the next channel. To zero them again would take a fifth of the time.
+    next row, or of the next channel. An operation that zeroes them takes a fifth more time.
     """
     out, channels, kh, kw = weight.shape
     g = pad_op(g, pad_width=((0, 0), (0, 0), (0, 0), (0, kw - 1)))
