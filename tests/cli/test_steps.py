@@ -77,6 +77,27 @@ def test_values_have_the_names_of_the_file(folder, run, command, program):
     assert "∂L/∂weights" in done.out and "unused" not in done.out
 
 
+@pytest.mark.parametrize("command", ["steps", "explain"])
+def test_a_tensor_keeps_its_name_where_the_file_gives_it_to_something_else(folder, run, command):
+    (folder / "taken.py").write_text(
+        "import numpy as np\nimport tinygrad_mlp as tg\n"
+        "weights = tg.Tensor(np.ones((2, 3)), requires_grad=True, name='x')\n"
+        "x = np.array([0.5, -1.0, 2.0])\n_ = _y = np.ones(2)\n"
+        "loss = tg.sum(tg.tanh(weights @ x) * _)\n")
+    done = run(command, "taken.py")
+    assert "∂L/∂x = " in done.out and "∂L/∂x_2" not in done.out
+    assert "_y" not in done.out and " _ " not in done.out
+
+
+@pytest.mark.parametrize("command", ["steps", "explain"])
+def test_a_parameter_keeps_its_name_where_a_local_variable_takes_it(folder, run, command):
+    (folder / "reshaped.py").write_text(
+        "import numpy as np\ntheta = np.arange(4.0)\n\n\ndef loss(theta):\n"
+        "    theta = theta.reshape(2, 2) * 2\n    return np.sum(np.tanh(theta))\n")
+    done = run(command, "reshaped.py")
+    assert "∂L/∂theta = " in done.out and "∂L/∂theta_2" not in done.out
+
+
 def test_nested_parameters_are_tensors_with_numbers(folder, run):
     (folder / "nested.py").write_text(
         "import numpy as np\nweights = [np.ones((2, 2)), np.ones((1, 2))]\n\n\n"

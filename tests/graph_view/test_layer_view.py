@@ -7,7 +7,7 @@ import tinygrad_mlp as tg
 from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.gradients import ancestors
 from tinygrad_mlp.graph_view.layer_view import find_layers, in_sequence, named_parts
-from tinygrad_mlp.graph_view.names import layer_number
+from tinygrad_mlp.graph_view.names import layer_number, of_places
 
 
 def weight(rng, *shape, name=None):
@@ -187,3 +187,12 @@ def test_depth_is_counted_through_operations_of_several_outputs(rng):
     step = tg.compile(lambda x: tg.sum(output(x) ** 2).backward())
     step(np.ones(3))
     assert "z3 = " in step.readable
+
+
+def test_a_name_of_a_parameter_is_the_end_of_its_path_and_no_name_is_given_twice():
+    # As many as would take minutes if each were compared with all others.
+    paths = [f"blocks.{i}.{k}.weight" for i in range(5000) for k in ("query", "key", "value")]
+    found = of_places([*paths, "only.gate.weight", "a.b_c", "a_b.c", "a.b_c_2"])
+    assert found["only.gate.weight"] == "gate_weight"
+    assert found["blocks.7.key.weight"] == "blocks_7_key_weight"
+    assert len(set(found.values())) == len(found)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn
 from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.nn.containers import held
 
 Pair = namedtuple("Pair", ["left", "right"])
 
@@ -412,3 +413,34 @@ def test_any_nesting_is_found_in_the_order_of_a_walk(shape):
         return 1.0
 
     assert names(Net(build(shape, "blocks"))) == expected
+
+
+def test_an_assignment_that_is_refused_tells_no_parameter_its_place():
+    module, refused = Net([]), layer()
+    for bad in ({"ok": refused, ("a",): layer()}, [refused, Net([]), {"": layer()}]):
+        with pytest.raises(InvalidArgumentError):
+            module.bad = bad
+        assert refused.weight.place == "weight"
+    broken = Net([])
+    vars(broken)["blocks"] = [refused, {"": layer()}]
+    with pytest.raises(InvalidArgumentError):
+        module.bad = [refused, broken]
+    assert refused.weight.place == "weight" and not hasattr(module, "bad")
+
+
+@pytest.mark.parametrize("kind", [list, tuple, deque])
+def test_numbers_are_no_parts_and_are_not_asked_one_by_one(kind):
+    asked = []
+    assert list(held("x", kind([0.5] * 1000), asked.append)) == []
+    assert len(asked) == 1
+    assert names(Net(kind([0.5, None, layer()]))) == ["blocks.2.weight"]
+
+
+def test_a_state_without_a_place_is_accepted_and_one_without_numbers_is_not():
+    made = nn.Parameter.__new__(nn.Parameter)
+    state = layer().weight.__getstate__()
+    del state["place"]
+    made.__setstate__(state)
+    assert made.place is None and made.shape == (2, 2)
+    with pytest.raises(KeyError, match="data"):
+        nn.Parameter.__new__(nn.Parameter).__setstate__({})

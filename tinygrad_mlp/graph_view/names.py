@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -28,13 +29,14 @@ def of_places(places: Iterable[str]) -> dict[str, str]:
 'first.0.weight': 'first_0_weight', 'second.0.weight': 'second_0_weight'}
     """
     parts = {place: place.split(".") for place in places}
-    found = {}
+    alike = Counter(tuple(path[-n:]) for path in parts.values() for n in range(1, len(path) + 1))
+    names, found = UniqueNames(), {}
     for place, path in parts.items():
         for n in range(min(2, len(path)), len(path) + 1):
-            alike = [other for other in parts.values() if other[-n:] == path[-n:]]
-            found[place] = "_".join(path[-n:])
-            if len(alike) == 1 and found[place].isidentifier():
+            text = "_".join(path[-n:])
+            if alike[tuple(path[-n:])] == 1 and text.isidentifier():
                 break
+        found[place] = names.unique(text).text
     return found
 
 

@@ -204,14 +204,18 @@ def key_of(parent: Node | Value | None, array: Array | float | None = None) -> A
 def in_graph(graph: Recorded, values: Mapping[str, object]) -> dict[str, object]:
     """Return the arrays and tensors among named values that are in a graph.
 
-    The output is left out, and what has a name of its own.
+    The output is left out, what has a name of its own, names that something else in the graph has
+    of its own, and names that begin with an underscore.
     """
     inside = {id(array) for _, _, parent, array in graph.arguments() if parent is None}
     inside |= {key for key, leaf in graph.leaves().items()
                if leaf.name is None or leaf.name in SAME_IN_EVERY_LAYER}
     nodes = {*graph.nodes} - {graph.output.node}
+    taken = {leaf.name for leaf in graph.leaves().values()} | {node.name for node in graph.nodes}
+    taken -= SAME_IN_EVERY_LAYER
     return {text: v for text, v in values.items()
-            if isinstance(v, (np.ndarray, Value)) and (id(v) in inside or (
+            if text not in taken and not text.startswith("_")
+            and isinstance(v, (np.ndarray, Value)) and (id(v) in inside or (
                 isinstance(v, Value) and (v.node in nodes or id(v.data) in inside)))}
 
 

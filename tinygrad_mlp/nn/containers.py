@@ -74,7 +74,7 @@ def _entries(name: str, value: object, is_part: IsPart) -> Iterable[tuple[object
     if is_part(value):
         return None
     if isinstance(value, SEQUENCES):
-        return enumerate(value)
+        return () if PLAIN.issuperset(map(type, value)) else enumerate(value)
     if isinstance(value, MAPPINGS):
         return _named(name, value, is_part)
     if isinstance(value, NAMELESS) or is_array_of_objects(value):

@@ -254,11 +254,14 @@ def _is_part(value: object) -> bool:
 
 def _tell_places(name: str, value: object) -> None:
     """Tell parameters their path from the module whose attribute holds them now."""
+    told: list[tuple[str, Parameter]] = []  # all of them first, as what is refused tells nothing
     for path, part in held(name, value, _is_part):
         if isinstance(part, Parameter):
-            part.place = path
-        for inner, parameter in part.named_parameters() if isinstance(part, Module) else ():
-            parameter.place = f"{path}.{inner}"
+            told.append((path, part))
+        elif isinstance(part, Module):
+            told += [(f"{path}.{inner}", each) for inner, each in part.named_parameters()]
+    for path, parameter in told:
+        parameter.place = path
 
 
 def _has_state(value: object) -> bool:

@@ -30,8 +30,9 @@ class HeldTensor(Tensor):
         return {name: getattr(self, name) for name in STATE}
 
     def __setstate__(self, state: dict[str, object]) -> None:
+        state = {"place": None, **state}  # which older files do not have
         for name in STATE:
-            setattr(self, name, state.get(name))
+            setattr(self, name, state[name])
 
     def __deepcopy__(self, memo: dict[int, object] | None = None) -> Tensor:
         made = copied(self, memo)
