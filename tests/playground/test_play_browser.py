@@ -252,6 +252,22 @@ def test_a_lost_connection_is_shown(opened):
     shown(page, "step 1,")
 
 
+def test_a_page_too_many_tries_less_often(opened):
+    page, session = opened()
+    page.clock.install()
+    page.add_init_script("""  // each socket opens, and is closed before the first message
+        const add = WebSocket.prototype.addEventListener;
+        WebSocket.prototype.addEventListener = function (kind, told) {
+          if (kind === "message") return;
+          add.call(this, kind, told);
+          if (kind === "close") add.call(this, "open", () => this.close());
+        };""")
+    page.reload()
+    for seconds in (1, 2, 4):
+        page.get_by_role("alert").filter(has_text=f"again in {seconds} s").wait_for()
+        page.clock.run_for(1000 * seconds)
+
+
 def test_where_nobody_answers_it_tries_less_often_and_then_waits_for_a_button(opened):
     page, session = opened()
     page.clock.install()

@@ -425,21 +425,50 @@ def test_held_it_neither_trains_nor_ends_what_runs(session):
     before = made.experiment.trainers[0].run.iteration
     made.hold(True)
     for _ in range(3):
+        tell(made, view, do="ack")
+        made._last_frame = 0
         made.turn()
     assert made.running and made.experiment.trainers[0].run.iteration == before
     made.hold(False)
     made._last_steps = 0
     made.turn()
     assert made.experiment.trainers[0].run.iteration > before
-    told = [header["on"] for header, _ in view.messages if header["type"] == "held"]
-    assert told == [True, False]
+    assert held_frames(view) == [False, True, False]  # one frame tells it: nothing changes
+
+
+def held_frames(view):
+    return [header["held"] for header, _ in view.messages if header["type"] == "frame"]
+
+
+def test_who_pauses_while_a_cell_runs_is_not_said_to_wait_for_it(session):
+    made, view = session
+    tell(made, view, do="run", on=True)
+    made.hold(True)
+    made.turn()
+    joined = Seen()
+    made.add(joined)
+    made._take_commands()
+    made._last_frame = 0
+    made.turn()
+    assert held_frames(joined) == [True]
+    tell(made, view, do="run", on=False)
+    made.hold(False)
+    tell(made, view, do="ack")
+    made._last_frame = 0
+    made.turn()
+    assert held_frames(view) == [True, False]
 
 
 def test_who_does_not_train_is_told_of_no_cell(session):
     made, view = session
-    made.hold(True)
-    made.hold(False)
-    assert "held" not in view.kinds()
+    made.turn()
+    tell(made, view, do="ack")
+    made._stale = False
+    for on in (True, False):
+        made.hold(on)
+        made._last_frame = 0
+        made.turn()
+    assert held_frames(view) == [False]
 
 
 # -- data and own models -------------------------------------------------------------------------

@@ -44,7 +44,6 @@ def test_it_waits_while_a_cell_of_the_notebook_runs(monkeypatch):
     monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
     playground = play(hidden=(2,))
     playground._repr_mimebundle_()
-    playground.close()  # its thread: the test takes the turns
     session = playground.session
     session.running = True
     seen = []
@@ -53,6 +52,9 @@ def test_it_waits_while_a_cell_of_the_notebook_runs(monkeypatch):
         shell.run_cell(cell)
         assert not session.held
     assert seen == [True] and session.running
+    playground.close()  # and it is told of no more cells
+    shell.run_cell("seen.append(session.held)")
+    assert seen == [True, False]
 
 
 def test_a_saved_notebook_has_a_picture_of_the_network():

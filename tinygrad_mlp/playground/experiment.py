@@ -65,9 +65,9 @@ class PlayExperiment:
         """Let each training take its steps; return whether all have."""
         return all([trainer.step(unit) for trainer in self.trainers])
 
-    def frame(self, running: bool) -> bytes:
+    def frame(self, running: bool, held: bool = False) -> bytes:
         """Return a frame of the present state."""
-        return frame(self.trainers, self.settings.loss, self.sample, running)
+        return frame(self.trainers, self.settings.loss, self.sample, running, held)
 
     def do(self, command: object) -> bytes | None:
         """Do what a command asks for; return the answer to who gave it."""

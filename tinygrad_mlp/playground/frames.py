@@ -59,14 +59,16 @@ def _finite(value: object) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def frame(trainers: list[Trainer], loss: str, sample: int, running: bool) -> bytes:
+def frame(trainers: list[Trainer], loss: str, sample: int, running: bool,
+          held: bool) -> bytes:
     """Return a frame: losses and gradient norms of each training, and pictures of the first."""
     first = trainers[0]
     parts = Parts()
     with np.errstate(all="ignore"):
         header: dict[str, Any] = {
             "type": "frame", "step": first.run.iteration + 1, "epoch": first.epochs,
-            "running": running, "trainings": [_numbers(trainer) for trainer in trainers]}
+            "running": running, "held": held,
+            "trainings": [_numbers(trainer) for trainer in trainers]}
         if first.layers():
             _add_network(parts, first, sample)
         if not first.data.side:

@@ -204,10 +204,6 @@ export class Playground {
     const heard = {hello: () => this.hello(message), frame: () => this.frame(message),
                    steps: () => this.showSteps(message.html), check: () => this.checked(message),
                    class: () => this.classified(message), file: () => this.save(message),
-                   held: () => {
-                     this.held = message.on;
-                     if (this.now) this.say();
-                   },
                    error: () => {
                      this.exporting = false;
                      this.banner("error", message.text, false);
@@ -333,7 +329,7 @@ export class Playground {
     const share = (x) => (x === null ? "" : `, accuracy ${(100 * x).toFixed(1)} %`);
     const text = `step ${step}, epoch ${epoch.toFixed(1)}, loss ${shown(first.loss)}` +
       `${share(first.accuracy)}; test loss ${shown(first.test_loss)}${share(first.test_accuracy)}`;
-    this.statusLine.textContent = `step ${step}${this.held ? ", waits while a cell runs" : ""}`;
+    this.statusLine.textContent = `step ${step}${this.now.held ? ", waits while a cell runs" : ""}`;
     if (performance.now() - this.spoken > 1000 || !this.running) {
       this.spoken = performance.now();
       this.status.textContent = text;
@@ -685,11 +681,11 @@ function connect(root) {
   const open = () => {
     socket = new WebSocket(new URL("socket", location.href.replace(/^http/, "ws")));
     socket.binaryType = "arraybuffer";
-    socket.addEventListener("open", () => {
-      play.dismiss("lost");
-      tries = 0;
+    socket.addEventListener("message", (event) => {
+      if (tries) play.dismiss("lost");
+      tries = 0;  // not when it opens: a page too many is closed after that
+      play.hear(new DataView(event.data));
     });
-    socket.addEventListener("message", (event) => play.hear(new DataView(event.data)));
     socket.addEventListener("close", lost);
   };
   let tries = 0;

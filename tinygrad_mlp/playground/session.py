@@ -42,6 +42,7 @@ class Session:
         running: whether the person lets it train.
         held: whether training waits all the same, until a cell of the notebook has run.
         views: the views, with the frames that are under way to each.
+        at_close: functions to call when it is closed.
     """
 
     def __init__(self, experiment: PlayExperiment) -> None:
@@ -49,6 +50,7 @@ class Session:
         self.running = False
         self.held = False
         self.views: dict[View, int] = {}
+        self.at_close: list[Callable[[], None]] = []
         self._inbox: queue.Queue[tuple[View | None, Any]] = queue.Queue(MOST_COMMANDS)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="play", daemon=True)
@@ -87,12 +89,13 @@ class Session:
         """Let training wait while a cell of the notebook runs, or go on."""
         self.held = on
         if self.running:
-            for view in list(self.views):
-                view.offer(encoded({"type": "held", "on": on}))
+            self._stale = True  # a frame tells it
 
     def close(self) -> None:
         """End the session, after what it is doing now."""
         self._closed.set()
+        while self.at_close:
+            self.at_close.pop()()
         if self._thread.is_alive():
             self._thread.join(5)
 
@@ -174,8 +177,8 @@ class Session:
         waiting = self._waiting()
         if not waiting or not self._stale or now - self._last_frame < INTERVAL:
             return
-        self._last_frame, self._stale = now, self.running
-        message = self.experiment.frame(self.running)
+        self._last_frame, self._stale = now, self.running and not self.held
+        message = self.experiment.frame(self.running, self.running and self.held)
         for view in waiting:
             self.views[view] += 1
             view.offer(message)

@@ -34,5 +34,5 @@ def widget(session: Session) -> Any:
     made = PlaygroundWidget()
     made.on_msg(lambda _, content, buffers: session.submit(made, content))
     session.add(made)
-    tell_of_cells(session.hold)
+    session.at_close.append(tell_of_cells(session.hold))
     return made

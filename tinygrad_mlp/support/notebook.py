@@ -17,12 +17,22 @@ def in_notebook() -> bool:
     return getattr(_shell(), "kernel", None) is not None
 
 
-def tell_of_cells(told: Callable[[bool], None]) -> None:
-    """Call a function with True before each cell that runs from now on, with False after it."""
-    events = getattr(_shell(), "events", None)
-    if events is not None:
-        events.register("pre_run_cell", lambda info: told(True))
-        events.register("post_run_cell", lambda result: told(False))
+def tell_of_cells(told: Callable[[bool], None]) -> Callable[[], None]:
+    """Call a function with True before each cell that runs from now on, with False after it.
+
+    Returns a function that ends this.
+    """
+    events: Any = getattr(_shell(), "events", None)
+    calls = {} if events is None else {
+        "pre_run_cell": lambda info: told(True), "post_run_cell": lambda result: told(False)}
+    for name, call in calls.items():
+        events.register(name, call)
+
+    def end() -> None:
+        for name, call in calls.items():
+            events.unregister(name, call)
+
+    return end
 
 
 class ShownPlace:
