@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
     from tinygrad_mlp.autograd.tensor import Tensor
-    from tinygrad_mlp.optim import Optimizer
+    from tinygrad_mlp.optim import Optimizer, Schedule
 
 
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -108,8 +108,8 @@ class NeuralNetwork:
                  hidden_activation: str = "tanh", output_activation: str = "sigmoid",
                  bias: bool = False, sigma: float = 0.01, seed: int | None = None,
                  dtype: DTypeLike = np.float64, batch_size: int = 1,
-                 learning_rate: float | None = None, optimizer: str = "sgd",
-                 shuffle: bool = False) -> None:
+                 learning_rate: float | Callable[[int], float] | Schedule | None = None,
+                 optimizer: str = "sgd", shuffle: bool = False) -> None:
         self.layers = checked_layers(layers)
         who, names = "NeuralNetwork", list(ACTIVATIONS)
         inner = [name for name in names if name != "softmax"]

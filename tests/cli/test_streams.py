@@ -171,6 +171,16 @@ def test_a_terminal_is_told_at_once_what_takes_its_time(monkeypatch):
     assert sys.stderr.getvalue() == ""
 
 
+def test_where_there_is_no_standard_error_nothing_is_announced(monkeypatch, capsys):
+    monkeypatch.setattr(outputs, "PATIENCE", 0)
+    waited = threading.Event()
+    monkeypatch.setattr(threading, "Timer", lambda *call: pytest.fail("a line will be written"))
+    monkeypatch.setattr(sys, "stderr", None)
+    with outputs.announced("Reading mnist …"):
+        waited.set()
+    assert waited.is_set() and capsys.readouterr().out == ""
+
+
 def test_elsewhere_a_line_tells_it_once_it_takes_long(monkeypatch):
     told = threading.Event()
 

@@ -61,6 +61,8 @@ optimizer = tg.optim.SGD(model.parameters(), lr=0.1)
 history = tg.fit(model, nn.softmax_cross_entropy, optimizer, X, Y, epochs=2, rng=rng)
 reveal_type(history)  # History
 reveal_type(tg.predict(model, X))  # ndarray
+network = tg.NeuralNetwork([4, 8, 3], learning_rate=lambda epoch: 0.1, monitor=False, plot=False)
+network = tg.NeuralNetwork([4, 8, 3], learning_rate=tg.optim.schedule.constant(0.1))
 
 
 # Derivatives of functions of arrays.

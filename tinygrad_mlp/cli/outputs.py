@@ -41,7 +41,10 @@ def announced(text: str) -> Iterator[None]:
     A terminal shows it at once, and it is taken away again. Elsewhere it is a line, which is
     written only if it takes long.
     """
-    if sys.stderr is not None and sys.stderr.isatty():
+    if sys.stderr is None:  # print would take standard output in its place
+        yield
+        return
+    if sys.stderr.isatty():
         print(text, end="\r", file=sys.stderr, flush=True)
         try:
             yield

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
 from sklearn.preprocessing import LabelBinarizer
@@ -103,10 +103,10 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
     classes_: Any
     _binarizer: Any
 
-    def __init__(self, hidden_layer_sizes: int | Sequence[int] = (100,),
+    def __init__(self, hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (100,),
                  activation: object = "relu", *, loss: str | LossFunction = "log_loss",
                  class_weight: str | Mapping[int, float] | Mapping[str, float] | None = None,
-                 dropout: float | Sequence[float] = 0.0,
+                 dropout: float | list[float] | tuple[float, ...] = 0.0,
                  solver: str | Callable[..., Optimizer] = "adam", alpha: float = 0.0001,
                  batch_size: int | str = "auto",
                  learning_rate: str | Callable[[int], float] = "constant",

@@ -10,7 +10,7 @@ from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import DTypeLike, NDArray
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import InvalidArgumentError
@@ -40,7 +40,7 @@ CHECKS: dict[Callable[[Any, str], Any], tuple[str, ...]] = {
 class FittedEstimator(Protocol):
     """The parameters of an estimator, and what its training asks of it."""
 
-    hidden_layer_sizes: int | Sequence[int]
+    hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]]
     activation: object
     output_activation: object
     known_losses: tuple[str, ...]

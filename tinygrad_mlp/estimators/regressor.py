@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
@@ -63,9 +63,10 @@ class MLPRegressor(RegressorMixin, MultilayerPerceptron):  # type: ignore[misc]
 
     known_losses = ("squared_error", "poisson")
 
-    def __init__(self, hidden_layer_sizes: int | Sequence[int] = (100,),
+    def __init__(self, hidden_layer_sizes: int | Sequence[int] | NDArray[np.integer[Any]] = (100,),
                  activation: object = "relu", *, loss: str | LossFunction = "squared_error",
-                 output_activation: object = None, dropout: float | Sequence[float] = 0.0,
+                 output_activation: object = None,
+                 dropout: float | list[float] | tuple[float, ...] = 0.0,
                  solver: str | Callable[..., Optimizer] = "adam", alpha: float = 0.0001,
                  batch_size: int | str = "auto",
                  learning_rate: str | Callable[[int], float] = "constant",

@@ -80,7 +80,7 @@ def evaluations(history: History) -> ReportTable:
     return ReportTable([field.replace("_", " ") for field in kept], rows, range(len(kept)))
 
 
-def _cell(field: str, value: float) -> str:
+def _cell(field: str, value: float | None) -> str:
     if value is None:
         return ""
     if field in ("iteration", "epoch"):
