@@ -101,7 +101,8 @@ def _culprit(search: Search) -> Culprit | None:
         wanted = None  # that the returned gradient should be the gradient, everybody knows
     if answer is None:
         site = search.ranking.departure(search.roots)
-        if wanted is not None and wanted.fixed == search.experiment.wrong and not (
+        if wanted is not None and wanted.fixed == search.experiment.wrong and (
+                search.ranking.may_be_told(wanted.site)) and not (
                 site and site.number < wanted.site.number):
             return _of_wanted(search, wanted)
         return site and _placed(search, site, site.node, None, None, search.experiment.wrong)

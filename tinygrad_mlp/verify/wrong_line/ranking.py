@@ -60,6 +60,13 @@ class LineRanking:
         passed = any(stored_in(site.statement) & carried(loop, site.source.tree) for loop in loops)
         return (1 if passed else 2), site.number
 
+    def may_be_told(self, site: Site) -> bool:
+        """Return whether a line that should hold a quantity is likely the wrong one by itself.
+
+        Else it uses what is no quantity either, and that may be where the mistake is.
+        """
+        return self._departs(site) is not False or self.is_named(site)
+
     def _departs(self, site: Site) -> bool | None:
         """Return whether a line without a quantity uses quantities; None for one that has one."""
         def holds(each: Site) -> bool:
