@@ -192,7 +192,7 @@ def test_arrays_that_a_program_writes_into_stay_writeable():
     with SharedData(reads).kept(reads):
         assert not rows[0].flags.writeable and not buffer.flags.writeable
     with SharedData(writes).kept(writes):
-        assert buffer.flags.writeable
+        assert buffer.flags.writeable and not rows[0].flags.writeable
     assert rows[0].flags.writeable and buffer.flags.writeable
 
 

@@ -46,8 +46,7 @@ class SharedData:
     def kept(self, run: Callable[[], object]) -> Iterator[None]:
         """Lock the arrays while changed programs run, and restore lists and dicts at the end.
 
-        What `run`, the program as it is, changes itself is left alone: all arrays if it writes into
-        one.
+        What `run`, the program as it is, changes itself is left alone.
         """
         self._lock(True)
         try:
@@ -55,6 +54,7 @@ class SharedData:
                 run()
             except ValueError:
                 self._lock(False)
+                self._lock_all_but_written(run)
             self._contents = [each for each in self._contents if not _is_changed(*each)]
             yield
         finally:
@@ -70,6 +70,14 @@ class SharedData:
                     container.update(before)
                 elif isinstance(container, list):
                     container += before
+
+    def _lock_all_but_written(self, run: Callable[[], object]) -> None:
+        for array in sorted(self._arrays, key=lambda each: each.base is None):  # views first
+            array.flags.writeable = False
+            try:
+                run()
+            except ValueError:
+                array.flags.writeable = True
 
     def _lock(self, locked: bool) -> None:
         for array in sorted(self._arrays, key=lambda each: each.base is not None):  # owners first
