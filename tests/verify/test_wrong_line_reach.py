@@ -215,6 +215,30 @@ def test_arrays_inside_of_others_are_kept_as_well():
     assert all(array.flags.writeable for array in arrays)
 
 
+class Inherits(Held):
+    """An object whose class defines nothing itself."""
+
+
+def test_arrays_of_objects_defaults_and_windows_are_kept():
+    inherits, default, row = Inherits(np.zeros(2)), np.zeros(2), np.arange(6.0)
+    window = np.lib.stride_tricks.as_strided(row, (4, 3), (8, 8))
+    mixed = [0.5, np.zeros(2)]
+
+    def program(c=default):
+        return inherits, window, mixed
+
+    data = SharedData(program)
+    with data.kept(program):
+        for array in (inherits.data, default, mixed[1]):
+            with pytest.raises(ValueError, match="read-only"):
+                array[0] = 1
+        window[0, 0] = 7  # NumPy cannot lock it and give it free again
+        data.restore()
+        assert window[0, 0] == 0
+    for array in (inherits.data, default, mixed[1], window, row):
+        assert array.flags.writeable
+
+
 def test_lists_and_dicts_get_their_contents_again():
     labels, named, calls = [2, 0], {"a": 1, "b": [3]}, []
 

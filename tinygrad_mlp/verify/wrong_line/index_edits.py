@@ -50,7 +50,8 @@ def others(node: ast.expr, words: Vocabulary) -> Edits:
         mine = words.variables.get(ast.unparse(node))
         for name, value in words.variables.items():
             whole = isinstance(node, ast.BinOp)
-            if (whole or kind_of(mine) in "iu") and kind_of(value) in "iu" and (
+            unknown = whole or mine is None
+            if (unknown or kind_of(mine) in "iu") and kind_of(value) in "iu" and (
                     not name.startswith("len(")):
                 yield (1.1 if whole else 1.2 if name.isidentifier() else 1.25), parsed(name)
     if isinstance(node, ast.Tuple) and len(node.elts) > 1:
@@ -119,8 +120,10 @@ def _along_another_axis(node: ast.Subscript, call: ast.Call) -> Edits:
     """Yield ``f(a, 0)[None, :]`` for ``f(a, 1)[:, None]``, and the other way round."""
     for axis, (index, other) in enumerate((ROW, ROW[::-1])):
         if ast.unparse(node.slice).strip("()") == index:
-            old, new = ast.dump(ast.Constant(axis)), ast.Constant(1 - axis)
-            made = copied(call, lambda _, part: new if ast.dump(part) == old else part)  # noqa: B023
+            given = [*call.args, *(keyword.value for keyword in call.keywords)]
+            old = [each for each in given if isinstance(each, ast.Constant) and each.value == axis]
+            places, new = set(map(id, old)), ast.Constant(1 - axis)
+            made = copied(call, lambda old, part: new if id(old) in places else part)  # noqa: B023
             index_of: Any = parsed(f"x[{other}]")
             yield 1.2, ast.Subscript(made, index_of.slice, ast.Load())
 

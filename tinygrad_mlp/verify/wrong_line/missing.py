@@ -204,7 +204,7 @@ def without_labels(offers: Offers, site: Site) -> Iterator[Repair]:
 
 
 def rescaled(offers: Offers, site: Site) -> Iterator[Repair]:
-    """Yield ``dz /= n`` after a store into dz, in whose assignment there is no place for it."""
+    """Yield ``dz /= n`` or ``dz *= c`` after a store into dz, whose assignment cannot hold it."""
     name = getattr(site.node, "id", None) if site.after else None
     if name is None or not stored_index(site)[1]:
         return

@@ -80,7 +80,7 @@ class Offers:
 
     def _is_whole(self, site: Site) -> bool:
         values = self.experiment.values[0].get(site.number, [])
-        return bool(values) and kind_of(values[0]) == "i"
+        return bool(values) and kind_of(values[0]) in "iu"
 
     def texts(self, site: Site) -> list[str]:
         """Return the variables, and elements of such, in the function that a site stands in.

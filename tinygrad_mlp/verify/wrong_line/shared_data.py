@@ -15,7 +15,10 @@ from tinygrad_mlp.support.source_rewriting import codes_of, is_installed, plain_
 Container = list[object] | dict[object, object]
 
 LONG = 1000
-"""The number of elements from which on a list or dict is looked at in the end only."""
+"""The number of elements from which on a list, dict or array is looked at in the end only."""
+
+LARGE = 2**26
+"""Bytes of an array from which on it is not copied; most of these are files, and large."""
 
 
 class SharedData:
@@ -27,6 +30,7 @@ class SharedData:
 
     def __init__(self, *functions: object) -> None:
         self._arrays: list[Array] = []
+        self._copies: list[tuple[Array, Array]] = []
         self._contents: list[tuple[Container, Container]] = []
         todo = [*functions]
         seen = set[int]()
@@ -36,15 +40,18 @@ class SharedData:
                 continue
             seen.add(id(value))
             if isinstance(value, np.ndarray):
-                self._arrays += [value] if value.flags.writeable else []
+                if value.flags.writeable and _can_be_unlocked(value):
+                    self._arrays.append(value)
+                elif value.flags.writeable and value.nbytes < LARGE:
+                    self._copies.append((value, value.copy()))
             else:
                 todo += _inside(value)
                 if isinstance(value, (list, dict)):
-                    self._contents.append((value, value.copy()))
+                    self._contents.append((value, _copy_of(value)))
 
     @contextmanager
     def kept(self, run: Callable[[], object]) -> Iterator[None]:
-        """Lock the arrays while changed programs run, and restore lists and dicts at the end.
+        """Lock the arrays while changed programs run, and restore all else at the end.
 
         What `run`, the program as it is, changes itself is left alone.
         """
@@ -62,14 +69,17 @@ class SharedData:
             self.restore(all_of_them=True)
 
     def restore(self, all_of_them: bool = False) -> None:
-        """Give lists and dicts their contents again; long ones only on demand."""
+        """Give what cannot be locked its contents again; long ones only on demand."""
+        for array, values in self._copies:
+            if (all_of_them or array.size < LONG) and not np.array_equal(array, values):
+                array[...] = values
         for container, before in self._contents:
             if (all_of_them or len(before) < LONG) and _is_changed(container, before):
-                container.clear()
                 if isinstance(container, dict) and isinstance(before, dict):
+                    container.clear()
                     container.update(before)
                 elif isinstance(container, list):
-                    container += before
+                    container[:] = before
 
     def _lock_all_but_written(self, run: Callable[[], object]) -> None:
         for array in sorted(self._arrays, key=lambda each: each.base is None):  # views first
@@ -82,6 +92,18 @@ class SharedData:
     def _lock(self, locked: bool) -> None:
         for array in sorted(self._arrays, key=lambda each: each.base is not None):  # owners first
             array.flags.writeable = not locked
+
+
+def _can_be_unlocked(array: Array) -> bool:
+    """Return whether NumPy lets an array be writable again: not where others own its memory."""
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    return owner.base is None and owner.flags.owndata
+
+
+def _copy_of(container: Container) -> Container:
+    return dict(container) if isinstance(container, dict) else list(container)
 
 
 def _is_changed(container: Container, before: Container) -> bool:
@@ -97,25 +119,29 @@ def _is_changed(container: Container, before: Container) -> bool:
 def _inside(value: object) -> Iterable[object]:
     """Return what the program of a person reaches from a value, one step further."""
     if isinstance(value, (list, tuple, set, frozenset)):
-        return () if isinstance(next(iter(value), 0), (int, float, str)) else value
+        plain = all(isinstance(each, (int, float, str)) for each in value)
+        return () if plain else value
     if isinstance(value, dict):
         return value.values()
     if isinstance(value, ModuleType):
         return () if is_installed(value) else vars(value).values()
     if isinstance(value, (FunctionType, MethodType)):
         return _seen_by(value)
-    own = [each for each in vars(type(value)).values() if isinstance(each, FunctionType)]
-    if isinstance(value, SimpleNamespace) or any(not is_installed(each) for each in own):
-        return [*getattr(value, "__dict__", {}).values(), *own]
+    kind = value if isinstance(value, type) else type(value)
+    members = [each for parent in kind.__mro__ for each in vars(parent).values()]
+    functions = [each for each in members if isinstance(each, FunctionType)]
+    if isinstance(value, SimpleNamespace) or any(not is_installed(each) for each in functions):
+        return [*getattr(value, "__dict__", {}).values(), *members]
     return ()
 
 
 def _seen_by(function: FunctionType | MethodType) -> Iterable[object]:
-    """Return the variables of the module and the closure that a function uses, and its object."""
+    """Return the variables that a function uses, its defaults, and its object."""
     plain = plain_function(function)
     if plain is None or is_installed(plain):
         return ()
     names = {name for code in codes_of(plain.__code__) for name in code.co_names}
     cells = [cell.cell_contents for cell in plain.__closure__ or () if cell != type(cell)()]
     used = [value for name, value in plain.__globals__.items() if name in names]
-    return [*used, *cells, getattr(function, "__self__", None)]
+    defaults = [*(plain.__defaults__ or ()), *(plain.__kwdefaults__ or {}).values()]
+    return [*used, *cells, *defaults, getattr(function, "__self__", None)]

@@ -50,7 +50,7 @@ class Slice:
                 inside = [strength.get(id(node), 0) for node in ast.walk(site.statement)]
                 strength[id(site.statement)] = max(inside)
         for site in sites:  # what indices are computed with cannot be moved by a few percent
-            if site.root and any(np.asarray(v).dtype.kind == "i" for v in values_of(site)):
+            if site.root and any(np.asarray(v).dtype.kind in "iu" for v in values_of(site)):
                 users = [strength.get(id(each.statement), 0) for each in sites
                          if each.source is site.source and feeding(each, [site])]
                 strength.setdefault(id(site.statement), max(users, default=0))
