@@ -360,6 +360,27 @@ def test_heads_that_are_joined_are_so_for_every_head():
     ]
 
 
+def heads_joined(Wq1, Wk1, Wv1, Wq2, Wk2, Wv2, Wq3, Wk3, Wv3, X):
+    parts = []
+    for Wq, Wk, Wv in ((Wq1, Wk1, Wv1), (Wq2, Wk2, Wv2), (Wq3, Wk3, Wv3)):
+        A = tg.softmax((X @ Wq) @ (X @ Wk).T)
+        parts.append(A @ (X @ Wv))
+    return tg.concatenate(parts, axis=1)
+
+
+def test_they_are_so_too_where_what_is_joined_has_no_name():
+    def loss(Wo, X, R, **weights):
+        return tg.sum((heads_joined(X=X, **weights) @ Wo - R) ** 2) / 2
+
+    values = blackboard.heads(q=(4, 2), k=(4, 2), v=(4, 3)) | {"Wo": blackboard.parameter(9, 4)}
+    closed = closed_form(loss, values | data(X=(6, 4), R=(6, 4)))
+    lines = closed.text.splitlines()
+
+    assert "δP_h = δ_u_h Wv_hᵀ Xᵀ" in lines and "∂L/∂Wv_h = Xᵀ P_hᵀ δ_u_h" in lines
+    assert "δ_u_h: the part of δ_u of head h" in closed.glossary
+    assert len(lines) == 10
+
+
 @pytest.mark.parametrize("stored", ["heads_side_by_side", "heads_in_a_stack"])
 def test_shapes_stand_in_a_line_of_all_steps_that_have_the_same(stored):
     closed = closed_form(*TEXTBOOK[stored], shapes=True)

@@ -112,7 +112,8 @@ class ChosenNames:
 
     def _name_slopes(self) -> None:
         """Choose the names of derivatives in a loop, before other things take them."""
-        self.loop.find_blocks(self.reverse.t.bases[self.reverse.first_derivative :])
+        made = self.reverse.t.bases[self.reverse.first_derivative :]
+        self.loop.find_blocks(made, self.reverse.deltas)
         for place in self.loop.slopes.values():
             self.loop.member(place, self.names)
 

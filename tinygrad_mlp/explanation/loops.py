@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.op import op
+from tinygrad_mlp.autograd.op import OPS, op
 from tinygrad_mlp.explanation.monomial import SUMMED, AppliedOp, Base, Monomial
 from tinygrad_mlp.explanation.polynomial import Polynomial
 from tinygrad_mlp.graph_view.names import LAYERED, Name, UniqueNames, name
@@ -108,8 +108,12 @@ class Loop:
         base.name = self.member(place, names)
         return base.name
 
-    def find_blocks(self, bases: Iterable[Base]) -> None:
-        """Number the parts of an array that belong to the steps, from the first to the last one."""
+    def find_blocks(self, bases: Iterable[Base], deltas: Mapping[Base, Base]) -> None:
+        """Number the parts of an array that belong to the steps, from the first to the last one.
+
+        That is no array of a step itself, or the derivative by what is joined of all steps.
+        """
+        joined = {delta for delta, of in deltas.items() if of.called(OPS["concatenate"])}
         found: dict[Any, dict[int, Base]] = {}
         first = min(self.numbers, default=0)
         for base in bases if self.places else ():
@@ -117,7 +121,8 @@ class Loop:
             template = made.static["template"] if made and base.name is None else ()
             cuts = [c for c in template if c != slice(None)]
             if made and len(cuts) == 1 and isinstance(cuts[0], slice) and cuts[0].stop and (
-                    cuts[0].step is None and self.step_of(made.args[0]) is None):
+                    cuts[0].step is None and (
+                        made.args[0].single in joined or self.step_of(made.args[0]) is None)):
                 start = cuts[0].start or 0
                 width = cuts[0].stop - start
                 key = made.args[0].key, template.index(cuts[0]), width
@@ -167,7 +172,7 @@ class Loop:
             letter, number = self.places[base]
             return letter, number - t
         if base in self.blocks:
-            return self.blocks[base] - t, self.relative(made.args[0], t)
+            return self.blocks[base] - t, made.args[0].key
         if base.name is not None or made is None:
             return base.number
         return self.relative(made, t)
