@@ -39,7 +39,7 @@ def find_loop(naming: Naming, targets: Sequence[Value], indices: str) -> Loop:
     handed_on = any(r.carried for r in repeats)
     shared = any(r.shared & wanted for r in repeats)
     index = "t" if not own or (handed_on and shared) else "l" if handed_on else "h"
-    planner = Steps if index == "t" else Layers
+    planner = StepPlanner if index == "t" else LayerPlanner
     stacked = {key_of(t) for t in targets if np.ndim(t.data) == 3}
     if not handed_on and any(
             n.op is ops.getitem and key_of(n[0], arrays_of(n)[0]) in stacked
@@ -53,7 +53,7 @@ def find_loop(naming: Naming, targets: Sequence[Value], indices: str) -> Loop:
     return loop
 
 
-class Steps:
+class StepPlanner:
     """Plans a loop whose steps are numbered from 1: places and names for what a repetition has."""
 
     def __init__(self, naming: Naming, loop: Loop, repeat: Repeat) -> None:
@@ -166,7 +166,7 @@ class Steps:
             self.naming.rename(key, self.loop.member((letter, number), names))
 
 
-class Layers(Steps):
+class LayerPlanner(StepPlanner):
     """Plans a loop whose steps have numbers by the names of their weights."""
 
     def plan(self) -> None:

@@ -44,7 +44,7 @@ class Repeat(NamedTuple):
     carried: dict[Column, Any]
 
 
-class Tape:
+class OperationOrder:
     """The operations of a graph in order: what each is, and where its arguments were made."""
 
     def __init__(self, nodes: Sequence[Node]) -> None:
@@ -126,16 +126,16 @@ class Tape:
 
 def find_repeats(nodes: Sequence[Node]) -> list[Repeat]:
     """The longest repetition in a graph, and others of as many steps, in order."""
-    tape = Tape(nodes)
+    order = OperationOrder(nodes)
     free = np.ones(len(nodes), bool)
     found: list[Repeat] = []
-    while (best := tape.longest(free)) is not None:
+    while (best := order.longest(free)) is not None:
         p, start, end = best
         free[start:end] = False
         # A step begins where the fewest values are handed on to the next, and no sums if possible.
         starts = [s for s in range(start, start + (end - start) % p + 1)
-                  if all(tape.follows(i, p, s) for i in range(s, end - p))]
-        made = min((tape.repeat(p, s, end) for s in starts), key=lambda r: (
+                  if all(order.follows(i, p, s) for i in range(s, end - p))]
+        made = min((order.repeat(p, s, end) for s in starts), key=lambda r: (
             len(r.carried), sum(not is_call(column[0]) for column in r.carried)))
         if any(is_call(column[0]) for column in made.results) and (
                 not found or made.steps == found[0].steps):

@@ -17,7 +17,7 @@ from tinygrad_mlp.explanation.members import find_loop
 from tinygrad_mlp.explanation.monomial import SUMMED, AppliedOp, Base, sizes
 from tinygrad_mlp.explanation.numbers import number
 from tinygrad_mlp.explanation.polynomial import Polynomial, whole
-from tinygrad_mlp.explanation.stacks import Stack, StackWriter
+from tinygrad_mlp.explanation.stacks import MatrixStack, StackWriter
 from tinygrad_mlp.explanation.translation import RuleReader
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming, key_of
@@ -53,7 +53,7 @@ class Reverse(Forward):
         self.writer = self.plain = LoopWriter(self.loop, self.simplifier.shown, sigmoid)
         length = next((len(t.data) for t in targets if np.ndim(t.data) == 3), 0)
         if length and not self.loop.planned and self.folded == "tlh":
-            stack = Stack(length, "h")
+            stack = MatrixStack(length, "h")
             self.writer = StackWriter(stack, self.simplifier.shown, sigmoid)
         self.reader = RuleReader(self.t)
         self.record_all()

@@ -37,7 +37,7 @@ class NoStack(Exception):
     """A polynomial that has the axis of a stack elsewhere than in front."""
 
 
-class Stack:
+class MatrixStack:
     """A stack of `length` matrices; those of a number are made once, None being every number."""
 
     def __init__(self, length: int, index: str) -> None:
@@ -112,7 +112,7 @@ class Stack:
 class StackWriter(LoopWriter):
     """Writes what is computed for each matrix of a stack once."""
 
-    def __init__(self, stack: Stack, inner: Callable[[Polynomial], Polynomial],
+    def __init__(self, stack: MatrixStack, inner: Callable[[Polynomial], Polynomial],
                  sigmoid: Op) -> None:
         super().__init__(stack.loop, inner, sigmoid)
         self.stack = stack
