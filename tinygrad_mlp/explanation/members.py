@@ -163,7 +163,7 @@ class StepPlanner:
         has_it = now is not None and layer_number(now.text, re.escape(letter)) == number
         if not self.naming.by_user(key) or (isinstance(key, Node) and not has_it):
             names = None if has_it else self.naming.names
-            self.naming.rename(key, self.loop.member((letter, number), names))
+            self.naming.give_name(key, self.loop.member((letter, number), names))
 
 
 class LayerPlanner(StepPlanner):
@@ -233,7 +233,7 @@ class LayerPlanner(StepPlanner):
             if number is not None and not self.naming.by_user(node):
                 text = f"{new[0]}{number - known[1] + new[1]}"
                 if number - known[1] + new[1] >= 0 and text not in self.naming.names.given:
-                    self.naming.rename(node, name(text), by_user=False)
+                    self.naming.give_name(node, name(text), by_user=False)
 
     def has_name(self, key: Any) -> bool:
         """Whether a value before the first step may be called as the others."""

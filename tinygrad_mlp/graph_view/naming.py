@@ -147,7 +147,7 @@ class Naming:
             if key in self._of:
                 self.names.given.pop(self._of[key].text, None)
 
-    def rename(self, key: object, name: Name, by_user: bool = True) -> None:
+    def give_name(self, key: object, name: Name, by_user: bool = True) -> None:
         """Give a key another name, which counts as one that the user gave."""
         if not self.by_user(key):
             self.release([key])
