@@ -3,6 +3,7 @@
 import copy
 import gc
 import itertools
+import linecache
 import warnings
 import weakref
 
@@ -737,3 +738,23 @@ def test_a_parameter_that_is_returned_has_its_present_numbers(also_used):
         np.testing.assert_array_equal(found.numpy(), w.data)
         with tg.no_grad():
             w += number
+
+
+def test_lines_of_programs_that_are_gone_are_removed_with_the_next_program():
+    # Not when garbage is collected, which may be in the middle of `linecache.checkcache`.
+    f = tg.compile(lambda x: np.tanh(x) * 2)
+    f(np.ones(3))
+    source = NumPySource(f.program)
+
+    def files():
+        return {name for name in linecache.cache if name.startswith("<program")}
+
+    gc.collect()
+    kept = source.compiled()
+    before = files()
+    source.compiled()
+    gc.collect()
+    assert len(files()) == len(before) + 1
+    again = source.compiled()
+    assert len(files()) == len(before) + 1
+    assert kept is not again

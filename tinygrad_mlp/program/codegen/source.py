@@ -30,6 +30,11 @@ IMPORTS = {"math": "import math", "np": "import numpy as np",
 program_numbers = count()
 """Numbers of the functions, which tell their file names apart."""
 
+gone: list[str] = []
+"""The file names of functions that are no more. Their lines are removed when the next function is
+made: garbage may be collected while a traceback goes through the lines of all files.
+"""
+
 
 class Line(NamedTuple):
     """A line of source code."""
@@ -84,8 +89,10 @@ class NumPySource:
         # Taken out, lest function and scope keep each other alive until garbage is collected.
         function: Callable[..., Any] = scope.pop(self.program.name)
         # So that tracebacks and profilers show the lines, as long as there is the function.
+        while gone:
+            linecache.cache.pop(gone.pop(), None)
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
-        weakref.finalize(function, linecache.cache.pop, filename, None)
+        weakref.finalize(function, gone.append, filename)
         return function
 
     # -- the parts -----------------------------------------------------------------------------
