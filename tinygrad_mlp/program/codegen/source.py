@@ -31,9 +31,16 @@ program_numbers = count()
 """Numbers of the functions, which tell their file names apart."""
 
 gone: list[str] = []
-"""The file names of functions that are no more. Their lines are removed when the next function is
-made: garbage may be collected while a traceback goes through the lines of all files.
-"""
+"""The file names of functions that are no more."""
+
+
+def forget_lines() -> None:
+    """Remove the lines of functions that are no more.
+
+    Not as soon as they are: garbage may be collected while a traceback goes through all lines.
+    """
+    while gone:
+        linecache.cache.pop(gone.pop(), None)
 
 
 class Line(NamedTuple):
@@ -89,8 +96,7 @@ class NumPySource:
         # Taken out, lest function and scope keep each other alive until garbage is collected.
         function: Callable[..., Any] = scope.pop(self.program.name)
         # So that tracebacks and profilers show the lines, as long as there is the function.
-        while gone:
-            linecache.cache.pop(gone.pop(), None)
+        forget_lines()
         linecache.cache[filename] = (len(text), None, text.splitlines(True), filename)
         weakref.finalize(function, gone.append, filename)
         return function
