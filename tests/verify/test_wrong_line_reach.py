@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import inspect
 import linecache
 from types import SimpleNamespace
@@ -82,6 +83,11 @@ def test_the_wrong_line_is_shown_with_a_repair(name):
     found = check_derivation(case.loss, case.derived, case.point(0), budget=60).culprit
     assert found.line in case.lines
     assert found.repair == REPAIRS[name]
+
+
+def test_the_last_value_of_a_prompt_is_not_part_of_a_repair(monkeypatch):
+    monkeypatch.setattr(builtins, "_", 2, raising=False)  # as after print of 2; DIL1 is 2, too
+    test_the_wrong_line_is_shown_with_a_repair("dilated_conv-2")
 
 
 def of_exercise(name, *changes):

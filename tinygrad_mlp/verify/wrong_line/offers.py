@@ -133,7 +133,9 @@ def unused_in(tree: Any, arguments: bool) -> frozenset[str]:
     stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
     if arguments:
         stored |= {node.arg for node in ast.walk(tree.args) if isinstance(node, ast.arg)}
-    return frozenset(stored - {node.id for node in names if isinstance(node.ctx, ast.Load)})
+    used = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    # Not _, which is meant to be left unused, and has a value of its own at Python's prompt.
+    return frozenset(name for name in stored - used if name.strip("_"))
 
 
 def _elementwise(name: str) -> tuple[str, ...]:
