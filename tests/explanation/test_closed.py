@@ -6,7 +6,7 @@ import pytest
 import tinygrad_mlp as tg
 from tests import blackboard
 from tests.explanation.test_closed_programs import assert_right, gradients
-from tinygrad_mlp.explanation.expression import Symbol, within
+from tinygrad_mlp.explanation.expressions.expression import Symbol, within
 
 CASES = blackboard.cases()
 EQUATIONS = {
@@ -454,7 +454,7 @@ def test_the_counter_of_a_loop_is_no_number_with_a_name():
 
 
 def test_work_is_bounded_and_a_closed_form_that_takes_more_is_not_shown(monkeypatch):
-    monkeypatch.setattr("tinygrad_mlp.explanation.reverse.FORMS_PER_BASE", 0)
+    monkeypatch.setattr("tinygrad_mlp.explanation.differentiation.reverse.FORMS_PER_BASE", 0)
     w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
     loss = tg.sum(tg.tanh(w) * tg.sigmoid(w))
     derivation = tg.explain(loss, w)

@@ -437,8 +437,8 @@ def test_a_long_product_is_broken_between_factors_and_a_long_factor_at_spaces():
     total = sum(factors[1:], factors[0])
     for equation in tg.explain(tg.sum(tg.tanh(total)) + tg.sum(product), shapes=True).equations:
         assert max(map(len, equation.text.splitlines())) <= 80
-    from tinygrad_mlp.explanation.equation import wrapped
-    from tinygrad_mlp.explanation.expression import Application, Symbol
+    from tinygrad_mlp.explanation.expressions.equation import wrapped
+    from tinygrad_mlp.explanation.expressions.expression import Application, Symbol
     from tinygrad_mlp.graph_view.names import name
 
     def applied(op, *args):

@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_mlp as tg
 from tests.every_sample import every_sample
-from tinygrad_mlp.explanation.equation import width
+from tinygrad_mlp.explanation.expressions.equation import width
 
 
 def levels(derivation):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import tinygrad_mlp as tg
 from tests import blackboard
 from tests.explanation.test_written_once import closed_form, data, weights
-from tinygrad_mlp.explanation.repeats import find_repeats
+from tinygrad_mlp.explanation.repetition.repeats import find_repeats
 from tinygrad_mlp.graph_view.layer_view import Recorded
 
 TEXTBOOK = {name: next(row for row in blackboard.cases() if row[0].__name__ == name) for name in (

@@ -3,9 +3,9 @@
 import pytest
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.explanation.expression import Application, Symbol
-from tinygrad_mlp.explanation.notation import Notation
-from tinygrad_mlp.explanation.template import fill
+from tinygrad_mlp.explanation.expressions.expression import Application, Symbol
+from tinygrad_mlp.explanation.expressions.notation import Notation
+from tinygrad_mlp.explanation.expressions.template import fill
 from tinygrad_mlp.graph_view.names import UniqueNames, adjoint, name
 
 A, B, X, Y = (

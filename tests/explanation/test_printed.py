@@ -190,7 +190,7 @@ READABLE = re.compile(
 
 def given_arrays(level, leaves):
     """What a reader of the text would have to be given: leaves, and constants by their names."""
-    from tinygrad_mlp.explanation.expression import Symbol, within
+    from tinygrad_mlp.explanation.expressions.expression import Symbol, within
 
     found = {leaf.name: leaf.data for leaf in leaves}
     for equation in level.equations:

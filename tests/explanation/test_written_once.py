@@ -6,10 +6,10 @@ import pytest
 import tinygrad_mlp as tg
 from tests import blackboard
 from tests.explanation.test_closed_programs import assert_right
-from tinygrad_mlp.explanation.expression import Symbol, within
-from tinygrad_mlp.explanation.loop_lines import at_each_step
-from tinygrad_mlp.explanation.making import is_made_by
-from tinygrad_mlp.explanation.members import numbered
+from tinygrad_mlp.explanation.expressions.expression import Symbol, within
+from tinygrad_mlp.explanation.expressions.making import is_made_by
+from tinygrad_mlp.explanation.repetition.loop_lines import at_each_step
+from tinygrad_mlp.explanation.repetition.members import numbered
 
 
 def weights(*shapes, name="W"):

@@ -26,7 +26,7 @@ from tinygrad_mlp.cli.running import Outcome
 from tinygrad_mlp.errors import DataNotFoundError
 from tinygrad_mlp.explanation import Derivation
 from tinygrad_mlp.explanation import explain as derive
-from tinygrad_mlp.explanation.expression import within
+from tinygrad_mlp.explanation.expressions.expression import within
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import in_graph
 from tinygrad_mlp.neural_network import NeuralNetwork, checked_layers

@@ -5,8 +5,8 @@ The package is not called `explain`, because that is the name of its function: i
 """
 
 from tinygrad_mlp.explanation.derivation import Derivation, explain
-from tinygrad_mlp.explanation.equation import Equation
-from tinygrad_mlp.explanation.expression import Expression
+from tinygrad_mlp.explanation.expressions.equation import Equation
+from tinygrad_mlp.explanation.expressions.expression import Expression
 from tinygrad_mlp.explanation.levels import Equations
 
 __all__ = ["Derivation", "Equation", "Equations", "Expression", "explain"]

@@ -10,10 +10,10 @@ import numpy as np
 from tinygrad_mlp.autograd.gradients import gradients, origin
 from tinygrad_mlp.autograd.graph import Array, Value, make_value
 from tinygrad_mlp.autograd.mode import changed_mode
-from tinygrad_mlp.explanation.equation import GRADIENT, Equation
-from tinygrad_mlp.explanation.expression import evaluate
-from tinygrad_mlp.explanation.reverse import Reverse
-from tinygrad_mlp.explanation.values import BaseValues, random_point
+from tinygrad_mlp.explanation.algebra.values import BaseValues, random_point
+from tinygrad_mlp.explanation.differentiation.reverse import Reverse
+from tinygrad_mlp.explanation.expressions.equation import GRADIENT, Equation
+from tinygrad_mlp.explanation.expressions.expression import evaluate
 from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 from tinygrad_mlp.graph_view.naming import key_of
 

@@ -16,7 +16,7 @@ from tinygrad_mlp.errors import (
 )
 from tinygrad_mlp.explanation.calling import called, weighted
 from tinygrad_mlp.explanation.comparing import backward
-from tinygrad_mlp.explanation.equation import FORWARD, Equation
+from tinygrad_mlp.explanation.expressions.equation import FORWARD, Equation
 from tinygrad_mlp.explanation.levels import (
     Equations,
     Question,
@@ -25,7 +25,7 @@ from tinygrad_mlp.explanation.levels import (
     closed_form,
     record,
 )
-from tinygrad_mlp.explanation.loop_lines import EveryStep
+from tinygrad_mlp.explanation.repetition.loop_lines import EveryStep
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 

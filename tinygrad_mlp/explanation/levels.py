@@ -14,13 +14,13 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.explanation.blackboard import Blackboard
 from tinygrad_mlp.explanation.comparing import differing
-from tinygrad_mlp.explanation.equation import COLUMNS, GRADIENT, Equation
-from tinygrad_mlp.explanation.jacobian import jacobian
-from tinygrad_mlp.explanation.reverse import Reverse
-from tinygrad_mlp.explanation.steps import Reason, StepBoard, StepReverse
-from tinygrad_mlp.explanation.tape import RecordedReverse
+from tinygrad_mlp.explanation.differentiation.jacobian import jacobian
+from tinygrad_mlp.explanation.differentiation.reverse import Reverse
+from tinygrad_mlp.explanation.expressions.equation import COLUMNS, GRADIENT, Equation
+from tinygrad_mlp.explanation.writing.blackboard import Blackboard
+from tinygrad_mlp.explanation.writing.steps import Reason, StepBoard, StepReverse
+from tinygrad_mlp.explanation.writing.tape import RecordedReverse
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 

@@ -1,0 +1,1 @@
+"""Sums of products of elements of arrays, in index notation."""

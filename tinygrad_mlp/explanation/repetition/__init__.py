@@ -1,0 +1,1 @@
+"""What a graph computes again and again, written once."""

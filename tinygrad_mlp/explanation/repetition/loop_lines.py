@@ -1,0 +1,233 @@
+"""The equations of a loop: those that are equal at several steps are written as one."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.op import OPS, Op, op
+from tinygrad_mlp.explanation.algebra.monomial import Base, Monomial, Shape
+from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, whole
+from tinygrad_mlp.explanation.expressions.expression import Application, Expression, Symbol
+from tinygrad_mlp.explanation.expressions.making import apply
+from tinygrad_mlp.explanation.expressions.matrices import Writer
+from tinygrad_mlp.explanation.expressions.notation import Notation, Written
+from tinygrad_mlp.explanation.repetition.loops import Loop
+from tinygrad_mlp.graph_view.names import Name, layer_number
+
+
+@op(register=False, latex=lambda *steps: f"{steps[0]}")
+def at_each_step(*steps: Any) -> Any:
+    """The values at all steps; written as the formula that they have in common, which is first.
+
+    Where their shapes differ, their elements stand one after the other.
+    """
+    alike = len({np.shape(step) for step in steps[1:]}) == 1
+    return np.stack(steps[1:]) if alike else np.concatenate([np.ravel(s) for s in steps[1:]])
+
+
+@op(register=False, latex=lambda *steps, limits: rf"\sum{limits} {steps[0]}")
+def over_steps(*steps: Any, limits: str) -> Any:
+    """The sum over steps; written with the formula that they have in common, which is first."""
+    return sum(steps[2:], steps[1])
+
+
+@op(register=False, latex=lambda *steps, axis, index: rf"[{steps[0]}]_{{{index}}}")
+def joined(*steps: Any, axis: int, index: str) -> Any:
+    """The arrays of all steps beside each other; written with what each has, which is first."""
+    return np.concatenate(steps[1:], axis=axis)
+
+
+KINDS = {"t": "step", "l": "layer", "h": "head"}
+
+
+def total(parts: Sequence[tuple[bool, Expression]]) -> Expression:
+    """The sum of expressions, of which those marked are subtracted."""
+    (negative, made), *others = sorted(parts, key=lambda part: part[0])
+    made = apply(ops.negative, made.shape, made) if negative else made
+    for negative, part in others:
+        shape = np.broadcast_shapes(made.shape, part.shape)
+        made = apply(ops.subtract if negative else ops.add, shape, made, part)
+    return made
+
+
+class EveryStep(Application):
+    """The values at all steps, written as what every step has."""
+
+    __slots__ = ()
+
+    def written(self, notation: Notation) -> Written:
+        """What every step has."""
+        return self.parts()[0].written(notation)
+
+    @property
+    def alike(self) -> bool:
+        """Whether the factors have the same shapes at all steps."""
+        notation = Notation(latex=False, shapes=True)
+        return len({tuple(piece.shape for piece in step.written(notation).pieces)
+                    for step in self.parts()[1:]}) == 1
+
+
+class AllSteps(Symbol):
+    """The left side of that, with the shape that it has at a step."""
+
+    __slots__ = ()
+
+    def written(self, notation: Notation) -> Written:
+        """The name of every step."""
+        return Symbol(self.name, self.shape[1:], self.dtype).written(notation)
+
+
+class LoopWriter(Writer):
+    """Writes the equations of a loop, those that are equal at several steps as one."""
+
+    def __init__(self, loop: Loop, inner: Callable[[Polynomial], Polynomial], sigmoid: Op) -> None:
+        super().__init__(inner, sigmoid)
+        self.loop = loop
+
+    def lines(self, letter: str, written: Collection[Base]) -> list[tuple[float, Symbol]]:
+        """The equations of the quantities of a kind, as symbols with definitions.
+
+        Before each stands the number of the first base that it is of.
+        """
+        of = sorted(((t, b) for b, (name, t) in self.loop.places.items()
+                     if name == letter and b in written), key=lambda row: row[0])
+        numbers = {self.symbols[base]: base.number for _, base in of}
+        rows = [(t, self.inner(b.polynomial) if b.polynomial else b.call, self.symbols[b])
+                for t, b in of]
+        found = self.together(rows, self.loop.name(letter, 0))
+        return [(min(numbers[symbol] for symbol in of), made) for of, made in found]
+
+    def left(self, symbol: Symbol) -> Symbol:
+        """The left side of an equation."""
+        return symbol
+
+    def name_of(self, base: Base) -> str:
+        """The name of a base without a definition, or that for what each step has."""
+        letter, t = self.loop.places.get(base, ("", 0))
+        each = letter and self.loop.index == "t" and base not in self.loop.initial
+        return self.loop.name(letter, 0).text if each else str(base)
+
+    def glossary(self) -> list[str]:
+        """Parts of arrays, the values before the first step, and the steps that names are of."""
+        loop = self.loop
+        of = f"of {KINDS[loop.index]} {loop.index}"
+        parts = [(block.call.args[0], loop.common(whole(block), t))
+                 for block, t in loop.blocks.items() if block.call]
+        told = list(dict.fromkeys(
+            f"{self.expression(part).text()}: the part of {self.expression(p).text()} {of}"
+            for p, part in parts))
+        numbers: dict[str, set[int]] = {}
+        for base, (letter, t) in loop.places.items():
+            if base not in loop.initial:
+                numbers.setdefault(letter, set()).add(t)
+            elif layer_number(str(base), re.escape(letter)) != t:
+                told.append(f"{letter}_{t} = {base}")
+        ranges: dict[str, list[str]] = {}
+        for letter, found in numbers.items():
+            ends = ", …, ".join(dict.fromkeys([str(min(found)), str(max(found))]))
+            ranges.setdefault(ends, []).append(loop.name(letter, 0).text)
+        return told + [f"{', '.join(names)}: {of} = {ends}"
+                       for ends, names in ranges.items()]
+
+    def together(self, rows: Iterable[tuple[int, Any, Symbol]],
+                 name: Name) -> Iterator[tuple[list[Symbol], Symbol]]:
+        """One symbol for most successive steps that are equal; rows have the definition of each.
+
+        Before each stand the symbols that it is of.
+        """
+        groups = [list(group) for _, group in itertools.groupby(
+            rows, lambda row: self.loop.relative(row[1], row[0]))]
+        most = max(groups, key=len, default=[])
+        for group in groups:
+            symbols = [symbol for _, _, symbol in group]
+            if group is most and len(group) > 1:
+                t, made, first = group[0]
+                steps = [s.definition for s in symbols if s.definition]
+                shape = (len(steps), *first.shape) if len({s.shape for s in steps}) == 1 else (
+                    sum(math.prod(s.shape) for s in steps),)
+                every = self._every(made, t, first)
+                yield symbols, AllSteps(name, shape, every.dtype, definition=EveryStep(
+                    at_each_step, [every, *steps], {}, shape, steps[0].dtype))
+            else:
+                yield from (([symbol], symbol) for symbol in symbols)
+
+    def rows(self, p: Polynomial) -> list[tuple[int, Polynomial, Symbol]]:
+        """The gradients of the rows of an array, as those of its members; nothing for others."""
+        found: dict[int, Polynomial] = {}
+        for m, c in p.terms.items():
+            made = m[0].base.called(ops.scatter_add) if len(m) == 1 else None
+            if made is None or len(made.args) > 1 or len(made.static["template"]) > 1:
+                return []
+            (row,) = made.static["template"]
+            found[row + 1 if isinstance(row, int) else 0] = self.inner(made.args[0].scaled(c))
+        if not found or sorted(found) != self.loop.numbers or len(found) != p.shape[0] or len(
+                {self.loop.relative(q, t) for t, q in found.items()}) > 1:
+            return []
+        name = self.loop.name("x", 0)
+        return [(t, q, Symbol(name, q.shape, float, definition=self.expression(q)))
+                for t, q in sorted(found.items())]
+
+    def _every(self, made: Any, t: int, symbol: Symbol) -> Expression:
+        made = self.loop.common(made, t)
+        return self.expression(made) if isinstance(made, Polynomial) else (
+            self.written_out(Base(math.inf, symbol.shape, made, None)))
+
+    def sum(self, p: Polynomial) -> Expression:
+        """A polynomial, with terms that are equal at several steps as a sum over t."""
+        if not self.loop.places:
+            return super().sum(p)
+        groups: dict[Any, list[tuple[int, Monomial]]] = {}
+        rest: dict[Monomial, Fraction] = {}
+        for m, c in p.terms.items():
+            t = self._step(m)
+            if t is None:
+                rest[m] = c
+            else:
+                groups.setdefault((c, self.loop.relative_product(m, t)), []).append((t, m))
+        sums = []
+        for (c, _), members in groups.items():
+            members.sort(key=lambda member: member[0])
+            first, last = members[0][0], members[-1][0]
+            if len(members) == 1 or last - first + 1 > len(members):
+                rest.update({m: c for _, m in members})
+            else:
+                sums.append((c < 0, self._over_steps(p.shape, abs(c), members)))
+        if rest or not sums:
+            sums.append((False, super().sum(Polynomial(p.shape, rest))))
+        return total(sums)
+
+    def written_out(self, base: Base) -> Expression:
+        """The definition of a base; what is joined of all steps by what every step has."""
+        made = base.called(OPS["concatenate"])
+        loop, numbers = self.loop, self.loop.numbers
+        if made is None or [loop.step_of(a) for a in made.args] != numbers or len(
+                set(map(loop.relative, made.args, numbers))) > 1:
+            return super().written_out(base)
+        every = loop.common(made.args[0], numbers[0])
+        return Application(joined, [self.expression(p) for p in (every, *made.args)], {
+            **made.static, "index": self.loop.index}, base.shape, float)
+
+    def _step(self, m: Monomial) -> int | None:
+        """The step that a term belongs to: that of the derivative in it, or the last one."""
+        places = [self.loop.places[f.base] for f in m if f.base in self.loop.places]
+        steps = [t for letter, t in places if letter in self.loop.derivatives]
+        return steps[0] if steps else self.loop.step_of(Polynomial((), {m: Fraction(1)}))
+
+    def _over_steps(self, shape: Shape, c: Fraction,
+                    members: Sequence[tuple[int, Monomial]]) -> Expression:
+        """The sum of terms that are equal at several steps."""
+        (first, start), (last, _) = members[0], members[-1]
+        steps = [super(LoopWriter, self).sum(Polynomial(shape, {m: c})) for _, m in members]
+        every = super().sum(self.loop.common(Polynomial(shape, {start: c}), first))
+        index, numbers = self.loop.index, self.loop.numbers
+        whole = len(members) == len(numbers)
+        limits = f"_{index}" if whole else rf"_{{{index}={first}}}^{{{last}}}"
+        return apply(over_steps, steps[0].shape, every, *steps, limits=limits)

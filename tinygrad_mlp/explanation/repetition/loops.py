@@ -1,0 +1,248 @@
+"""Loops: what is the same at every step is written once, with t for the number of the step.
+
+The layers of a network, each with weights of its own, are a loop, too, over l, and so are heads
+that stand beside each other, over h. The equations of all steps are compared; those that are equal
+relative to t become one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+
+from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.op import OPS, op
+from tinygrad_mlp.explanation.algebra.monomial import SUMMED, AppliedOp, Base, Monomial
+from tinygrad_mlp.explanation.algebra.polynomial import Polynomial
+from tinygrad_mlp.graph_view.names import LAYERED, Name, UniqueNames, name
+
+MOST_PERMUTED = 4
+"""The most summed indices whose orders are all tried."""
+
+Place = tuple[str, int]
+"""A name that the quantities of a kind have in common, and the number of the step."""
+
+
+class Loop:
+    """The quantities of a loop.
+
+    ``places[base]`` is ("h", 3) for the h of the third step, ``("h", 0)`` being `initial`, and
+    ``slopes[z]`` is ("δ", 3) for an argument of an operation, the derivative with respect to which
+    is called so. `carried` are sums that the next step takes, and `derivatives` the letters of
+    derivatives. `planned` are the places of values of the graph by their keys, and `main` is the
+    letter of what a step computes. `index` is the letter for the number of a step.
+    """
+
+    def __init__(self, index: str) -> None:
+        self.index = index
+        self.main = self.before_main = ""
+        self.planned: dict[Any, Place] = {}
+        self.first_values: set[Any] = set()
+        self.handed_on: set[Any] = set()
+        self.given: set[Any] = set()
+        self.places: dict[Base, Place] = {}
+        self.initial: set[Base] = set()
+        self.carried: set[Base] = set()
+        self.data: set[Base] = set()
+        self.slopes: dict[Base, Place] = {}
+        self.derivatives: set[str] = set()
+        self.blocks: dict[Base, int] = {}
+        self.names: dict[Place, Name] = {}
+        self.every: dict[Any, Base] = {}
+
+    def settle(self, values: Mapping[Any, Polynomial]) -> None:
+        """Learn the bases of what was planned from the values of a graph by their keys."""
+        of = {key[0] if isinstance(key, tuple) and isinstance(key[0], int) else key: p.single
+              for key, p in values.items()}
+        for key, place in self.planned.items():
+            base = of.get(key)
+            if base is None:
+                continue
+            self.places[base] = place
+            if key in self.first_values:
+                self.initial.add(base)
+            elif key in self.handed_on and base.polynomial is not None:
+                self.carried.add(base)
+            elif key in self.given:
+                self.data.add(base)
+        arguments = {base: z for base in self.places if base not in self.initial | self.data
+                     and (z := argument_of(base)) is not None}
+        own = {base: z for base, z in arguments.items() if z not in self.places}
+        several = len({self.places[base][0] for base in own}) > 1
+        for base, (letter, t) in self.places.items():
+            if letter == self.before_main:
+                self.slopes[base] = "δ", t
+            elif base in own:
+                short = letter == self.main or not several
+                self.slopes[own[base]] = "δ" if short else f"δ{letter}", t
+            elif base in arguments and self.index == "t":
+                self.carried.add(base)
+
+    def is_derived(self, base: Base) -> bool:
+        """Whether the derivative with respect to a base is a quantity of each step."""
+        return base in self.carried or base in self.slopes and base not in self.places
+
+    def place_of_derivative(self, of: Base) -> Place | None:
+        """The place of the derivative with respect to a base."""
+        if of in self.slopes or of not in self.places:
+            return self.slopes.get(of)
+        letter, t = self.places[of]
+        if not self.slopes and {self.places[base][0] for base in self.carried} == {letter}:
+            return "δ", t
+        taken = f"δ{letter}" in (of for of, _ in self.slopes.values())
+        return f"δ_{letter}" if taken else f"δ{letter}", t
+
+    @property
+    def numbers(self) -> list[int]:
+        """The numbers of the steps."""
+        steps = {t for base, (_, t) in self.places.items() if base not in self.initial}
+        return list(range(min(steps), max(steps) + 1)) if steps else []
+
+    def enter(self, base: Base, place: Place, names: UniqueNames, derivative: bool = True) -> Name:
+        """Give a base its place, and the name for that."""
+        self.places[base] = place
+        self.derivatives |= {place[0]} if derivative else set()
+        base.name = self.member(place, names)
+        return base.name
+
+    def find_blocks(self, bases: Iterable[Base], deltas: Mapping[Base, Base]) -> None:
+        """Number the parts of an array that belong to the steps, from the first to the last one.
+
+        That is no array of a step itself, or the derivative by what is joined of all steps.
+        """
+        joined = {delta for delta, of in deltas.items() if of.called(OPS["concatenate"])}
+        found: dict[Any, dict[int, Base]] = {}
+        first = min(self.numbers, default=0)
+        for base in bases if self.places else ():
+            made = base.called(ops.getitem)
+            template = made.static["template"] if made and base.name is None else ()
+            cuts = [c for c in template if c != slice(None)]
+            if made and len(cuts) == 1 and isinstance(cuts[0], slice) and cuts[0].stop and (
+                    cuts[0].step is None and (
+                        made.args[0].single in joined or self.step_of(made.args[0]) is None)):
+                start = cuts[0].start or 0
+                width = cuts[0].stop - start
+                key = made.args[0].key, template.index(cuts[0]), width
+                if width > 0 and start % width == 0:
+                    found.setdefault(key, {})[first + start // width] = base
+        for members in found.values():
+            if sorted(members) == self.numbers:
+                self.blocks |= {base: t for t, base in members.items()}
+
+    def step_of(self, p: Any) -> int | None:
+        """The last step whose quantities a polynomial or an operation has; None without any."""
+        if isinstance(p, AppliedOp):
+            found = [self.step_of(a) for a in p.args if a is not None]
+        else:
+            found = [self._step_of_base(b) for b in p.bases()]
+        return max((t for t in found if t is not None), default=None)
+
+    def _step_of_base(self, base: Base) -> int | None:
+        if base in self.places:
+            return self.places[base][1]
+        if base in self.blocks:
+            return self.blocks[base]
+        known = base.name is not None or base.definition is None
+        return None if known else self.step_of(base.definition)
+
+    def relative(self, made: Polynomial | AppliedOp, t: int) -> Any:
+        """What is made of bases, with the places of these relative to t, to be compared."""
+        if isinstance(made, Polynomial):
+            return frozenset((c, self.relative_product(m, t)) for m, c in made.terms.items())
+        args = tuple(None if a is None else self.relative(a, t) for a in made.args)
+        return made.op, args, repr(made.static), made.index
+
+    def relative_product(self, monomial: Monomial, t: int) -> Any:
+        """The same of a monomial, however its summed indices are numbered."""
+        factors = [(self.relative_base(f.base, t), f.indices, f.exponent) for f in monomial]
+        summed = sorted({i for f in monomial for i in f.indices if i >= SUMMED})
+        if not 2 <= len(summed) <= MOST_PERMUTED:
+            return frozenset(factors)
+        orders = (dict(zip(summed, order, strict=True)) for order in permutations(summed))
+        return min((frozenset((base, tuple(new.get(i, i) for i in indices), exponent)
+                              for base, indices, exponent in factors) for new in orders), key=hash)
+
+    def relative_base(self, base: Base, t: int) -> Any:
+        """The same of a base."""
+        made = base.definition
+        if base in self.places:
+            letter, number = self.places[base]
+            return letter, number - t
+        if base in self.blocks:
+            return self.blocks[base] - t, made.args[0].key
+        if base.name is not None or made is None:
+            return base.number
+        return self.relative(made, t)
+
+    def common(self, made: Any, t: int) -> Any:
+        """What is made of bases at step t as it is at every step, with bases ``h_t``, ``x_t``."""
+        if isinstance(made, Polynomial):
+            return Polynomial(made.shape, {
+                tuple(f._replace(base=self._common_base(f.base, t)) for f in m): c
+                for m, c in made.terms.items()})
+        args = tuple(None if a is None else self.common(a, t) for a in made.args)
+        return AppliedOp(made.op, args, made.static, made.index)
+
+    def _common_base(self, base: Base, t: int) -> Base:
+        made = base.definition
+        if base in self.places:
+            letter, number = self.places[base]
+            offset = number - t
+            key = letter, offset, base.shape
+            return self._made(key, base, self.name(letter, offset), None)
+        if base in self.blocks:
+            block = {**made.static, "index": self.index}
+            return self._made((base, t), base, None, AppliedOp(block_of, made.args, block))
+        if base.name is not None or made is None:
+            return base
+        return self._made((base, t), base, None, self.common(made, t))
+
+    def name(self, letter: str, offset: int) -> Name:
+        """``h_t``, ``h_{t−1}``, ``δ_{t+1}``: what every step has, or the one before or after."""
+        shown = f"{self.index}{offset:+}" if offset else self.index
+        text = f"{{{shown.replace('-', '−')}}}" if offset else shown
+        return self.indexed(f"{letter}_{text}", letter, shown)
+
+    def member(self, place: Place, names: UniqueNames | None = None) -> Name:
+        """``h_3``, or ``h(3)`` where `names` have that of something else; of layers, ``δ3``."""
+        if place not in self.names:
+            letter, t = place
+            text = f"{letter}_{t}" if self.index == "t" else f"{letter}{t}"
+            if names is not None:
+                text = f"{letter}({t})" if text in names.given else text
+                names.unique(text)
+            self.names[place] = self.indexed(text, letter, t)
+        return self.names[place]
+
+    def indexed(self, text: str, letter: str, index: object) -> Name:
+        """The name for a text that is a letter with an index."""
+        of = name(letter)
+        main = f"{{{of.latex}}}" if of.script else of.latex  # one index is not put below another
+        layered = self.index == "l" and letter in LAYERED
+        if letter[0] == "δ" and letter[1:]:  # the derivative with respect to h_t
+            of = name(letter[1:].lstrip("_"))
+            return Name(text, r"\delta", rf"^{{{of.latex}}}_{{{index}}}")
+        return Name(text, main, f"^{{({index})}}" if layered else f"_{{{index}}}")
+
+    def _made(self, key: Any, like: Base, name: Name | None, definition: Any) -> Base:
+        if key not in self.every:
+            # A number of its own, next to that of what it stands for, where it is written, too.
+            number = like.number + (len(self.every) + 1) * 1e-6
+            made = Base(number, like.shape, definition, np.ones(like.shape))
+            made.name = name
+            self.every[key] = made
+        return self.every[key]
+
+@op(register=False, latex=lambda a, template, index: f"{a}_{{{index}}}")
+def block_of(a: Any, *, template: Any, index: str) -> Any:
+    """The part of an array that belongs to a step."""
+    return a[template]
+
+
+def argument_of(call: Base) -> Base | None:
+    """The base that an operation of one argument was applied to."""
+    args = call.call.args if call.call else ()
+    return args[0].single if len(args) == 1 and args[0] is not None else None

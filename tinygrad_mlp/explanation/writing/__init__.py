@@ -1,0 +1,1 @@
+"""The equations of the three levels, and their names."""
