@@ -27,7 +27,7 @@ from tests.campaigns import QUICK, QUICK_EXAMPLES, THOROUGH, THOROUGH_EXAMPLES
 from tests.documents import Documents
 from tinygrad_mlp.autograd.mode import MODE
 from tinygrad_mlp.autograd.op import OPS
-from tinygrad_mlp.verify.wrong_line.budget import Budget
+from tinygrad_mlp.verify.wrong_line.running.budget import Budget
 
 sys.dont_write_bytecode = False  # the tests, too, are compiled once
 settings.register_profile(

@@ -5,8 +5,8 @@ import ast
 import numpy as np
 import pytest
 
-from tinygrad_mlp.verify.wrong_line.evaluation import value_of, values_of_parts
-from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced
+from tinygrad_mlp.verify.wrong_line.expressions.evaluation import value_of, values_of_parts
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import parsed, replaced
 
 rng = np.random.default_rng(0)
 SCOPE = {"np": np, "A": rng.normal(size=(3, 4)), "b": rng.normal(size=3), "k": 2,

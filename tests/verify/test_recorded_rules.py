@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import tinygrad_mlp as tg
-from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph, value_of
-from tinygrad_mlp.verify.wrong_line.recorded_rules import RuleWriter
-from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
+from tinygrad_mlp.verify.wrong_line.expressions.recorded_rules import RuleWriter
+from tinygrad_mlp.verify.wrong_line.graph.loss_graph import LossGraph, value_of
+from tinygrad_mlp.verify.wrong_line.recording.recorder import FunctionRecorder
 
 X, C = np.arange(6.0).reshape(2, 3) / 5 - 0.3, np.array([[0.4, -1.1], [0.7, 0.3]])
 ROW = X[0]

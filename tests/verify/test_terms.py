@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinygrad_mlp.verify.wrong_line.terms import Pool, fingerprints
+from tinygrad_mlp.verify.wrong_line.expressions.terms import Pool, fingerprints
 
 rng = np.random.default_rng(0)
 SCOPE = {"A": rng.normal(size=(3, 4)), "B": rng.normal(size=(3, 4)), "p": rng.uniform(size=3),

@@ -15,9 +15,9 @@ from tests.verify.derivation_corpus import wrong as wrong_ones
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.verify import check_derivation
 from tinygrad_mlp.verify.wrong_line import search as search_module
-from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
-from tinygrad_mlp.verify.wrong_line.experiment import Task
-from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
+from tinygrad_mlp.verify.wrong_line.recording.recorder import FunctionRecorder
+from tinygrad_mlp.verify.wrong_line.running.budget import Budget, BudgetSpentError
+from tinygrad_mlp.verify.wrong_line.running.experiment import Task
 
 rng = np.random.default_rng(0)
 X = rng.normal(size=(6, 4))

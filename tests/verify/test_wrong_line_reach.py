@@ -13,8 +13,8 @@ import pytest
 from tests.verify.derivation_corpus import FOLDER, wrong
 from tinygrad_mlp.classroom.exercises import exercise
 from tinygrad_mlp.verify import check_derivation
-from tinygrad_mlp.verify.wrong_line.recorded_rules import functions_of_one
-from tinygrad_mlp.verify.wrong_line.shared_data import SharedData
+from tinygrad_mlp.verify.wrong_line.expressions.recorded_rules import functions_of_one
+from tinygrad_mlp.verify.wrong_line.recording.shared_data import SharedData
 
 REPAIRS = {
     "dilated_conv-2": "pos = t * stride + dil * j",

@@ -23,7 +23,7 @@ from tinygrad_mlp.verify.derivations.report import DerivationReport, Row
 from tinygrad_mlp.verify.derivations.terms import Term
 from tinygrad_mlp.verify.derivations.wrong_lines import WrongLineSearch
 from tinygrad_mlp.verify.further_points import property_of
-from tinygrad_mlp.verify.wrong_line.budget import Budget, to_people
+from tinygrad_mlp.verify.wrong_line.running.budget import Budget, to_people
 
 
 class Options(NamedTuple):

@@ -23,7 +23,7 @@ from tinygrad_mlp.verify.derivations.multiples import is_multiple, multiple
 from tinygrad_mlp.verify.derivations.other_losses import without_safeguards
 from tinygrad_mlp.verify.derivations.truncation import truncated
 from tinygrad_mlp.verify.derivations.wording import SCALED, description, is_well_known, well_known
-from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
+from tinygrad_mlp.verify.wrong_line.running.budget import Budget, BudgetSpentError
 
 
 class Diagnosis(NamedTuple):

@@ -15,11 +15,11 @@ from tinygrad_mlp.verify.derivations.arguments import AtPoint
 from tinygrad_mlp.verify.derivations.points import Point
 from tinygrad_mlp.verify.derivations.report import Row
 from tinygrad_mlp.verify.further_points import moved
-from tinygrad_mlp.verify.wrong_line.budget import to_people
 from tinygrad_mlp.verify.wrong_line.culprit import Found, found_by
-from tinygrad_mlp.verify.wrong_line.experiment import Task, quietly
+from tinygrad_mlp.verify.wrong_line.recording.shared_data import SharedData
+from tinygrad_mlp.verify.wrong_line.running.budget import to_people
+from tinygrad_mlp.verify.wrong_line.running.experiment import Task, quietly
 from tinygrad_mlp.verify.wrong_line.search import Search
-from tinygrad_mlp.verify.wrong_line.shared_data import SharedData
 
 REACHES = (0.1, 0.3, 0.5, 0.2)
 """How far the points of the search are from the given one, relative to its size."""

@@ -6,12 +6,12 @@ import ast
 from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.matching import Match, Matches
-from tinygrad_mlp.verify.wrong_line.repair_text import differing
-from tinygrad_mlp.verify.wrong_line.replacement import Wanted
+from tinygrad_mlp.verify.wrong_line.graph.matching import Match, Matches
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, feeding
+from tinygrad_mlp.verify.wrong_line.repairs.repair_text import differing
+from tinygrad_mlp.verify.wrong_line.repairs.replacement import Wanted
 from tinygrad_mlp.verify.wrong_line.score import ShownRepair, is_returned
 from tinygrad_mlp.verify.wrong_line.search import Search
-from tinygrad_mlp.verify.wrong_line.sites import Site, feeding
 
 LARGE = 1.6
 """The cost of an edit from which on it may be a coincidence that it makes gradients right."""

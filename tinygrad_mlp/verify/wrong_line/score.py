@@ -7,14 +7,14 @@ import math
 from collections import Counter
 from typing import NamedTuple
 
-from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials
-from tinygrad_mlp.verify.wrong_line.matching import Matches
-from tinygrad_mlp.verify.wrong_line.offers import Offers
-from tinygrad_mlp.verify.wrong_line.ranking import LineRanking
-from tinygrad_mlp.verify.wrong_line.repair import Repair
-from tinygrad_mlp.verify.wrong_line.repair_text import changed_characters, header_of
-from tinygrad_mlp.verify.wrong_line.replacement import Wanted
-from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias, variable_of
+from tinygrad_mlp.verify.wrong_line.graph.matching import Matches
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, feeding, is_alias, variable_of
+from tinygrad_mlp.verify.wrong_line.repairs.offers import Offers
+from tinygrad_mlp.verify.wrong_line.repairs.repair import Repair
+from tinygrad_mlp.verify.wrong_line.repairs.repair_text import changed_characters, header_of
+from tinygrad_mlp.verify.wrong_line.repairs.replacement import Wanted
+from tinygrad_mlp.verify.wrong_line.running.experiment import RepairTrials
+from tinygrad_mlp.verify.wrong_line.running.ranking import LineRanking
 
 SMALL = 1.08
 """The cost of an edit that is a slip and nothing else."""

@@ -8,34 +8,34 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
-from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials, Task
-from tinygrad_mlp.verify.wrong_line.loop_updates import ends_of_loops, updates_at_the_end
-from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph
-from tinygrad_mlp.verify.wrong_line.matching import Dictionary, Matches
-from tinygrad_mlp.verify.wrong_line.missing import missing_statements
-from tinygrad_mlp.verify.wrong_line.moves import moves
-from tinygrad_mlp.verify.wrong_line.offers import Offers
-from tinygrad_mlp.verify.wrong_line.quantities import (
+from tinygrad_mlp.verify.wrong_line.graph.loss_graph import LossGraph
+from tinygrad_mlp.verify.wrong_line.graph.matching import Dictionary, Matches
+from tinygrad_mlp.verify.wrong_line.graph.quantities import (
     families,
     multiples,
     of_other_loops,
     quantities,
 )
-from tinygrad_mlp.verify.wrong_line.ranking import LineRanking
-from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
-from tinygrad_mlp.verify.wrong_line.repair import Repair, holds
-from tinygrad_mlp.verify.wrong_line.replacement import Wanted, replacements
-from tinygrad_mlp.verify.wrong_line.score import AnswerScores, ShownRepair
-from tinygrad_mlp.verify.wrong_line.sites import Site, feeding, is_alias
-from tinygrad_mlp.verify.wrong_line.slicing import Slice
-from tinygrad_mlp.verify.wrong_line.small_repairs import (
+from tinygrad_mlp.verify.wrong_line.recording.recorder import FunctionRecorder
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, feeding, is_alias
+from tinygrad_mlp.verify.wrong_line.repairs.loop_updates import ends_of_loops, updates_at_the_end
+from tinygrad_mlp.verify.wrong_line.repairs.missing import missing_statements
+from tinygrad_mlp.verify.wrong_line.repairs.moves import moves
+from tinygrad_mlp.verify.wrong_line.repairs.offers import Offers
+from tinygrad_mlp.verify.wrong_line.repairs.repair import Repair, holds
+from tinygrad_mlp.verify.wrong_line.repairs.replacement import Wanted, replacements
+from tinygrad_mlp.verify.wrong_line.repairs.small_repairs import (
     edited,
     enlarged,
     repairs_of_copies,
     statement_repairs,
 )
-from tinygrad_mlp.verify.wrong_line.wanted_repairs import wanted_repairs
+from tinygrad_mlp.verify.wrong_line.repairs.wanted_repairs import wanted_repairs
+from tinygrad_mlp.verify.wrong_line.running.budget import Budget, BudgetSpentError
+from tinygrad_mlp.verify.wrong_line.running.experiment import POINTS, RepairTrials, Task
+from tinygrad_mlp.verify.wrong_line.running.ranking import LineRanking
+from tinygrad_mlp.verify.wrong_line.running.slicing import Slice
+from tinygrad_mlp.verify.wrong_line.score import AnswerScores, ShownRepair
 
 MOST_OF_STAGE = 0.2
 """The most of the budget that one stage may use up, as the wrong line may need another one."""

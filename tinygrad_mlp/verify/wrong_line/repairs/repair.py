@@ -11,11 +11,15 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.support.source_rewriting import copied
-from tinygrad_mlp.verify.wrong_line.evaluation import Known, code_of, value_of, values_of_parts
-from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope, Trial
-from tinygrad_mlp.verify.wrong_line.recorder import Override, StatementChange
-from tinygrad_mlp.verify.wrong_line.repair_text import header_of, text_of_change
-from tinygrad_mlp.verify.wrong_line.sites import Site, stored_in
+from tinygrad_mlp.verify.wrong_line.expressions.evaluation import (
+    code_of,
+    evaluated,
+    values_of_parts,
+)
+from tinygrad_mlp.verify.wrong_line.recording.recorder import Override, StatementChange
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, stored_in
+from tinygrad_mlp.verify.wrong_line.repairs.repair_text import header_of, text_of_change
+from tinygrad_mlp.verify.wrong_line.running.experiment import RepairTrials, Scope, Trial
 
 EVALUATIONS, OF_CONDITIONS = 2, 16
 """Evaluations of an expression that are compared: more of conditions and of whole numbers, which
@@ -108,15 +112,6 @@ def evaluating(expression: ast.expr) -> Override:
         return eval(codes[0], frame.f_globals, frame.f_locals)
 
     return override
-
-
-def evaluated(expression: ast.expr, scopes: Sequence[Scope],
-              known: Sequence[Known]) -> list[Any] | None:
-    """Return the values of an expression with given variables; None where it fails."""
-    try:
-        return [value_of(expression, *each) for each in zip(scopes, known, strict=True)]
-    except Exception:  # an edited expression may fail in any way
-        return None
 
 
 def holds(experiment: RepairTrials, repair: Repair, first: Trial) -> bool:

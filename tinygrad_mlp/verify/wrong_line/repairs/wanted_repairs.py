@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
-from tinygrad_mlp.verify.wrong_line.missing import updates
-from tinygrad_mlp.verify.wrong_line.offers import Offers
-from tinygrad_mlp.verify.wrong_line.placing import followed_by
-from tinygrad_mlp.verify.wrong_line.quantities import is_telling
-from tinygrad_mlp.verify.wrong_line.recorded_rules import RuleWriter
-from tinygrad_mlp.verify.wrong_line.repair import Repair, evaluated, variables_in
-from tinygrad_mlp.verify.wrong_line.replacement import Wanted
-from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
-from tinygrad_mlp.verify.wrong_line.syntax import called, parsed, replaced
-from tinygrad_mlp.verify.wrong_line.synthesis import solved
-from tinygrad_mlp.verify.wrong_line.terms import Pool, agree
+from tinygrad_mlp.verify.wrong_line.expressions.evaluation import evaluated
+from tinygrad_mlp.verify.wrong_line.expressions.recorded_rules import RuleWriter
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import called, parsed, replaced
+from tinygrad_mlp.verify.wrong_line.expressions.synthesis import solved
+from tinygrad_mlp.verify.wrong_line.expressions.terms import Pool, agree
+from tinygrad_mlp.verify.wrong_line.graph.quantities import is_telling
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, variable_of
+from tinygrad_mlp.verify.wrong_line.repairs.missing import updates
+from tinygrad_mlp.verify.wrong_line.repairs.offers import Offers
+from tinygrad_mlp.verify.wrong_line.repairs.placing import followed_by
+from tinygrad_mlp.verify.wrong_line.repairs.repair import Repair, variables_in
+from tinygrad_mlp.verify.wrong_line.repairs.replacement import Wanted
+from tinygrad_mlp.verify.wrong_line.running.experiment import RepairTrials, Scope
 
 DEFINED = 0.6
 """How much likelier a variable is computed in the wrong way than used in the place of a formula."""

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.ops.sums import copied_axes
 from tinygrad_mlp.program.instructions import Instruction
 from tinygrad_mlp.program.kernel import literal
-from tinygrad_mlp.verify.wrong_line.syntax import number, parsed, transposed
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import number, parsed, transposed
 
 
 def simplified(line: Instruction) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
+from tinygrad_mlp.verify.wrong_line.recording.recorder import StatementChange
 
 SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr)
 """Statements without a body."""

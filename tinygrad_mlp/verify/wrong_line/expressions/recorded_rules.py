@@ -21,11 +21,11 @@ from tinygrad_mlp.autograd.op import OPS, Op, Static
 from tinygrad_mlp.program.instructions import Instruction, Variable
 from tinygrad_mlp.program.kernel import kernel_of
 from tinygrad_mlp.program.trace import Trace, Tracer, as_operand, untraced
-from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph, Vertex, value_of
-from tinygrad_mlp.verify.wrong_line.matching import equal
-from tinygrad_mlp.verify.wrong_line.quantities import is_telling
-from tinygrad_mlp.verify.wrong_line.rule_code import WRITERS, simplified, sum_of
-from tinygrad_mlp.verify.wrong_line.syntax import number, parsed, transposed
+from tinygrad_mlp.verify.wrong_line.expressions.rule_code import WRITERS, simplified, sum_of
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import number, parsed, transposed
+from tinygrad_mlp.verify.wrong_line.graph.loss_graph import LossGraph, Vertex, value_of
+from tinygrad_mlp.verify.wrong_line.graph.matching import equal
+from tinygrad_mlp.verify.wrong_line.graph.quantities import is_telling
 
 DEEPEST = 4
 """Rules within rules, and operations within operations, that are written."""

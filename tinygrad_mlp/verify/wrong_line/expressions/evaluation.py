@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import builtins
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import Any
 
@@ -59,6 +59,15 @@ def values_of_parts(root: ast.expr, scope: Mapping[str, object]) -> Known:
             except Exception:  # a variable of a comprehension, or what only fails when it is asked
                 continue
     return known
+
+
+def evaluated(expression: ast.expr, scopes: Sequence[Mapping[str, object]],
+              known: Sequence[Known]) -> list[Any] | None:
+    """Return the values of an expression with given variables; None where it fails."""
+    try:
+        return [value_of(expression, *each) for each in zip(scopes, known, strict=True)]
+    except Exception:  # an edited expression may fail in any way
+        return None
 
 
 def _name(node: ast.Name, scope: Mapping[str, object], known: Known) -> Any:

@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials
-from tinygrad_mlp.verify.wrong_line.quantities import Family
-from tinygrad_mlp.verify.wrong_line.recorder import Override
-from tinygrad_mlp.verify.wrong_line.repair import digest
-from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.graph.quantities import Family
+from tinygrad_mlp.verify.wrong_line.recording.recorder import Override
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site
+from tinygrad_mlp.verify.wrong_line.repairs.repair import digest
+from tinygrad_mlp.verify.wrong_line.running.experiment import POINTS, RepairTrials
 
 Rows = tuple[tuple[Array, ...], ...]
 """Arrays for each point, and there for each evaluation of a site."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.terms import Pool, agree
+from tinygrad_mlp.verify.wrong_line.expressions.terms import Pool, agree
 
 Solutions = Iterator[tuple[float, str]]
 

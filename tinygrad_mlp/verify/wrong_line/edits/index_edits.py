@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.support.source_rewriting import copied
-from tinygrad_mlp.verify.wrong_line.syntax import (
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import (
     Edits,
     Vocabulary,
     called,

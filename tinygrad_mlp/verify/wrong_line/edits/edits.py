@@ -13,9 +13,9 @@ from difflib import SequenceMatcher
 import numpy as np
 
 from tinygrad_mlp.support.source_rewriting import copied
-from tinygrad_mlp.verify.wrong_line.call_edits import CALL_EDITS
-from tinygrad_mlp.verify.wrong_line.index_edits import INDEX_EDITS, ranges, subscripts
-from tinygrad_mlp.verify.wrong_line.syntax import (
+from tinygrad_mlp.verify.wrong_line.edits.call_edits import CALL_EDITS
+from tinygrad_mlp.verify.wrong_line.edits.index_edits import INDEX_EDITS, ranges, subscripts
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import (
     Edits,
     Vocabulary,
     called,

@@ -11,8 +11,8 @@ import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.support.source_rewriting import copied
-from tinygrad_mlp.verify.wrong_line.repair import evaluated
-from tinygrad_mlp.verify.wrong_line.syntax import (
+from tinygrad_mlp.verify.wrong_line.expressions.evaluation import evaluated
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import (
     Edits,
     Vocabulary,
     changed_letter,

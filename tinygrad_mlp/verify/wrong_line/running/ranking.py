@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.verify.reading.names import gradient_of
-from tinygrad_mlp.verify.wrong_line.experiment import POINTS, RepairTrials
-from tinygrad_mlp.verify.wrong_line.matching import Dictionary, Match, Matches
-from tinygrad_mlp.verify.wrong_line.quantities import is_telling
-from tinygrad_mlp.verify.wrong_line.sites import Site, carried, stored_in, variable_of
+from tinygrad_mlp.verify.wrong_line.graph.matching import Dictionary, Match, Matches
+from tinygrad_mlp.verify.wrong_line.graph.quantities import is_telling
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, carried, stored_in, variable_of
+from tinygrad_mlp.verify.wrong_line.running.experiment import POINTS, RepairTrials
 
 DERIVATIVE = re.compile(r"(d|g|grad|delta)[A-Z_0-9]")
 """How the names of derivatives begin."""

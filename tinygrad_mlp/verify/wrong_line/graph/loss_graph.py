@@ -16,8 +16,8 @@ from tinygrad_mlp.autograd.mode import changed_mode
 from tinygrad_mlp.autograd.op import Static
 from tinygrad_mlp.autograd.tape import source_of_copy, without_copies
 from tinygrad_mlp.program.instructions import is_random
-from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder
-from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
+from tinygrad_mlp.verify.wrong_line.recording.recorder import FunctionRecorder
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, variable_of
 
 Call = Callable[[Any, Mapping[str, Any]], Any]
 """Calls the loss in the way that it takes its parameters."""

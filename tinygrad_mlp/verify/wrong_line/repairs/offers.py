@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials, Scope
-from tinygrad_mlp.verify.wrong_line.repair import chosen, variables_in
-from tinygrad_mlp.verify.wrong_line.sites import Site
-from tinygrad_mlp.verify.wrong_line.syntax import Vocabulary, called, is_count, kind_of
-from tinygrad_mlp.verify.wrong_line.terms import NUMBERS
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import Vocabulary, called, is_count, kind_of
+from tinygrad_mlp.verify.wrong_line.expressions.terms import NUMBERS
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site
+from tinygrad_mlp.verify.wrong_line.repairs.repair import chosen, variables_in
+from tinygrad_mlp.verify.wrong_line.running.experiment import RepairTrials, Scope
 
 LONGEST_TEXT = 24
 """Most characters of an expression that is offered as a variable."""

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.added import joined
-from tinygrad_mlp.verify.wrong_line.offers import Offers
-from tinygrad_mlp.verify.wrong_line.placing import followed_by
-from tinygrad_mlp.verify.wrong_line.repair import Repair, evaluated
-from tinygrad_mlp.verify.wrong_line.sites import Site, carried
-from tinygrad_mlp.verify.wrong_line.syntax import parsed
+from tinygrad_mlp.verify.wrong_line.edits.added import joined
+from tinygrad_mlp.verify.wrong_line.expressions.evaluation import evaluated
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import parsed
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, carried
+from tinygrad_mlp.verify.wrong_line.repairs.offers import Offers
+from tinygrad_mlp.verify.wrong_line.repairs.placing import followed_by
+from tinygrad_mlp.verify.wrong_line.repairs.repair import Repair
 
 
 def updates_at_the_end(offers: Offers, site: Site) -> Iterator[Repair]:

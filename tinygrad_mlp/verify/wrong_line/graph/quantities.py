@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Node, Value
-from tinygrad_mlp.verify.wrong_line.loss_graph import LossGraph, Vertex, value_of
+from tinygrad_mlp.verify.wrong_line.graph.loss_graph import LossGraph, Vertex, value_of
 
 LONGEST_NAME = 48
 """Most characters of an expression that is used as a name."""

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import numpy as np
 
-from tinygrad_mlp.verify.wrong_line.syntax import (
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import (
     Edits,
     Vocabulary,
     argument_of,

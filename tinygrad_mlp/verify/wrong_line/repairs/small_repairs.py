@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.support.source_rewriting import copied
-from tinygrad_mlp.verify.wrong_line.added import extended, joined, multiplied, scaled
-from tinygrad_mlp.verify.wrong_line.edits import edits_of
-from tinygrad_mlp.verify.wrong_line.experiment import Scope
-from tinygrad_mlp.verify.wrong_line.offers import Offers, stored_index
-from tinygrad_mlp.verify.wrong_line.placing import SIMPLE
-from tinygrad_mlp.verify.wrong_line.recorder import StatementChange
-from tinygrad_mlp.verify.wrong_line.repair import (
-    Repair,
-    distinct,
-    evaluated,
-)
-from tinygrad_mlp.verify.wrong_line.sites import Site
-from tinygrad_mlp.verify.wrong_line.syntax import parsed, replaced_at
+from tinygrad_mlp.verify.wrong_line.edits.added import extended, joined, multiplied, scaled
+from tinygrad_mlp.verify.wrong_line.edits.edits import edits_of
+from tinygrad_mlp.verify.wrong_line.expressions.evaluation import evaluated
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import parsed, replaced_at
+from tinygrad_mlp.verify.wrong_line.recording.recorder import StatementChange
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site
+from tinygrad_mlp.verify.wrong_line.repairs.offers import Offers, stored_index
+from tinygrad_mlp.verify.wrong_line.repairs.placing import SIMPLE
+from tinygrad_mlp.verify.wrong_line.repairs.repair import Repair, distinct
+from tinygrad_mlp.verify.wrong_line.running.experiment import Scope
 
 
 def edited(offers: Offers, site: Site) -> list[Repair]:

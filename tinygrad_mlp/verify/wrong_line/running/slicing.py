@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.experiment import RepairTrials
-from tinygrad_mlp.verify.wrong_line.recorder import Override
-from tinygrad_mlp.verify.wrong_line.sites import Site, feeding
+from tinygrad_mlp.verify.wrong_line.recording.recorder import Override
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, feeding
+from tinygrad_mlp.verify.wrong_line.running.experiment import RepairTrials
 
 STEP = 0.03
 """How far a site is moved, relative to its size."""

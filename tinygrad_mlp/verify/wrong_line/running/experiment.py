@@ -11,10 +11,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.budget import Budget, BudgetSpentError
-from tinygrad_mlp.verify.wrong_line.loss_graph import Call, LossGraph
-from tinygrad_mlp.verify.wrong_line.recorder import FunctionRecorder, Override, StatementChange
-from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.graph.loss_graph import Call, LossGraph
+from tinygrad_mlp.verify.wrong_line.recording.recorder import (
+    FunctionRecorder,
+    Override,
+    StatementChange,
+)
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site
+from tinygrad_mlp.verify.wrong_line.running.budget import Budget, BudgetSpentError
 
 POINTS = 3
 """Points that matches and replacements are tried at; all further ones are fresh to a repair."""

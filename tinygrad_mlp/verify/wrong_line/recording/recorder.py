@@ -28,7 +28,7 @@ from tinygrad_mlp.support.source_rewriting import (
     rebound,
     source_of,
 )
-from tinygrad_mlp.verify.wrong_line.sites import Site, SiteFinder
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, SiteFinder
 
 KEEP, CALLEE = "<keep>", "<callee>"
 """Names that no program can have, for what a recorded function calls."""

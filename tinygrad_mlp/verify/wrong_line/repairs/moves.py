@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tinygrad_mlp.verify.wrong_line.placing import SIMPLE, followed_by, preceded_by
-from tinygrad_mlp.verify.wrong_line.repair import Repair
-from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site
+from tinygrad_mlp.verify.wrong_line.repairs.placing import SIMPLE, followed_by, preceded_by
+from tinygrad_mlp.verify.wrong_line.repairs.repair import Repair
 
 
 def moves(site: Site, sites: Sequence[Site]) -> Iterator[Repair]:

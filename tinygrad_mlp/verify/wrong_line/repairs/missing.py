@@ -11,14 +11,19 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.loop_updates import accumulated, ends_of_loops
-from tinygrad_mlp.verify.wrong_line.offers import Offers, stored_index
-from tinygrad_mlp.verify.wrong_line.placing import SIMPLE, followed_by, preceded_by, replaced_by
-from tinygrad_mlp.verify.wrong_line.repair import Repair
-from tinygrad_mlp.verify.wrong_line.sites import Site, variable_of
-from tinygrad_mlp.verify.wrong_line.syntax import changed_letter
-from tinygrad_mlp.verify.wrong_line.synthesis import lacking
-from tinygrad_mlp.verify.wrong_line.terms import Pool
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import changed_letter
+from tinygrad_mlp.verify.wrong_line.expressions.synthesis import lacking
+from tinygrad_mlp.verify.wrong_line.expressions.terms import Pool
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site, variable_of
+from tinygrad_mlp.verify.wrong_line.repairs.loop_updates import accumulated, ends_of_loops
+from tinygrad_mlp.verify.wrong_line.repairs.offers import Offers, stored_index
+from tinygrad_mlp.verify.wrong_line.repairs.placing import (
+    SIMPLE,
+    followed_by,
+    preceded_by,
+    replaced_by,
+)
+from tinygrad_mlp.verify.wrong_line.repairs.repair import Repair
 
 SIGN = re.compile(r"[+-]=|np\.(add|subtract)\.at")
 

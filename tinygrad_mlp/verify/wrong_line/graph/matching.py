@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.quantities import Quantity, is_telling
-from tinygrad_mlp.verify.wrong_line.sites import Site
+from tinygrad_mlp.verify.wrong_line.graph.quantities import Quantity, is_telling
+from tinygrad_mlp.verify.wrong_line.recording.sites import Site
 
 RTOL = 1e-6
 """Arrays are equal up to this, relative to the largest element."""

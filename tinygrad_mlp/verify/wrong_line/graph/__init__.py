@@ -1,0 +1,1 @@
+"""What a line can be: the quantities in the graph of the loss."""

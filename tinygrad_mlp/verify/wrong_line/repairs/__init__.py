@@ -1,0 +1,1 @@
+"""Changes of lines and of statements, and trying one."""
