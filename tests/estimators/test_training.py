@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 import tinygrad_mlp as tg
 from tinygrad_mlp.errors import InvalidArgumentError, NotDifferentiableError
 from tinygrad_mlp.estimators import MLPClassifier, MLPRegressor
-from tinygrad_mlp.estimators.objective import LOSSES
+from tinygrad_mlp.estimators.objective import LOSSES, Objective
 
 unconverged = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -110,6 +110,50 @@ def test_parts_and_epochs_are_the_same(solver, X, targets):
     assert_same(whole, parts, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(whole.loss_curve_, parts.loss_curve_, rtol=1e-9)
     assert (whole.n_iter_, parts.n_iter_) == (4, 1)
+
+
+def test_what_a_part_has_trained_is_tried_again_only_where_it_has_changed(X, targets):
+    seen = []
+
+    def loss(prediction, target):
+        seen.append(len(target))
+        return (prediction - target) ** 2
+
+    regressor = MLPRegressor((4,), loss=loss, random_state=0)
+    for alpha, tried in ((0.5, [2]), (0.5, []), (0.25, [2]), (0.25, [])):
+        regressor.set_params(alpha=alpha).partial_fit(X, targets["number"])
+        assert seen == [*tried, 70], alpha
+        seen.clear()
+
+
+@pytest.mark.parametrize("bad", [lambda p, t: np.zeros(3), lambda p, t: p[:2]])
+def test_a_loss_that_fits_no_more_changes_nothing(bad, X, targets):
+    chosen = [lambda p, t: (p - t) ** 2]
+    regressor = MLPRegressor((4,), loss=lambda p, t: chosen[0](p, t), random_state=0)
+    regressor.partial_fit(X, targets["number"])
+    before = [a.copy() for a in arrays(regressor)]
+    chosen[0] = bad  # which cannot be seen without calling it
+    with pytest.raises(tg.errors.TinygradError):
+        regressor.partial_fit(X, targets["number"])
+    for got, want in zip(arrays(regressor), before, strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert not regressor.network_.training
+    chosen[0] = lambda p, t: (p - t) ** 2
+    regressor.partial_fit(X, targets["number"])
+
+
+def test_numbers_that_are_not_finite_in_the_precision_of_the_network_are_refused(X, targets):
+    regressor = MLPRegressor((4,), dtype="float32", random_state=0)
+    regressor.partial_fit(X, targets["number"])
+    with np.errstate(over="ignore"), pytest.raises(InvalidArgumentError, match="must be finite"):
+        regressor.partial_fit(X * 1e300, targets["number"])
+
+
+def test_the_penalty_is_that_of_the_present_weights(X):
+    model = tg.nn.Sequential(tg.nn.Linear(1, 1, init=tg.nn.init.constant(2.0)))
+    objective = Objective(model, LOSSES["squared_error"], alpha=2.0)
+    model.layers[0].weight = tg.nn.Parameter([[3.0]])
+    assert objective(np.zeros((1, 1)), np.zeros((1, 1))).item() == 9.0
 
 
 def test_a_schedule_goes_on_over_parts(X, targets):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
+from tinygrad_mlp import nn
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.errors import StateDictError
+from tinygrad_mlp.estimators.objective import Objective
 from tinygrad_mlp.estimators.parameter_checks import FittedEstimator
 from tinygrad_mlp.training.callback_list import CallbackList
 from tinygrad_mlp.training.callbacks import Callback, Run
@@ -23,6 +26,18 @@ STORED = ("losses", "best_loss", "scores", "best_score", "waited")
 """What a checkpoint holds of `FitState`, beside optimizer and generator, which have their parts."""
 
 
+class Minimised(NamedTuple):
+    """What a training minimises."""
+
+    model: nn.Module  # the part of the network whose output the objective judges
+    objective: Objective
+    made_of: tuple[object, ...]  # what these were made of
+
+    def is_of(self, parts: tuple[object, ...]) -> bool:
+        """Return whether these would be the same, made of `parts`."""
+        return len(parts) == len(self.made_of) and all(map(operator.is_, parts, self.made_of))
+
+
 @dataclass
 class FitState:
     """The state of training over all calls of `fit` and `partial_fit` that continue it."""
@@ -35,6 +50,10 @@ class FitState:
     optimizer: Any = None  # which `partial_fit` continues with
     epochs: int = 0  # those done with that optimizer
     rng: Any = None  # of the samples' order
+    minimised: Minimised | None = None  # by the last call
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "minimised": None}  # made anew by the next call: it holds functions
 
 
 class EpochMonitor(Callback):

@@ -16,7 +16,7 @@ from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.data import batches
 from tinygrad_mlp.data.rows import PIECE, Rows, chunks, computed, converted, taken, whole
 from tinygrad_mlp.errors import InvalidArgumentError
-from tinygrad_mlp.estimators.epoch_monitor import EpochMonitor, FitState, Validation
+from tinygrad_mlp.estimators.epoch_monitor import EpochMonitor, FitState, Minimised, Validation
 from tinygrad_mlp.estimators.network import generator
 from tinygrad_mlp.estimators.objective import Objective
 from tinygrad_mlp.estimators.parameter_checks import FittedEstimator
@@ -25,7 +25,7 @@ from tinygrad_mlp.support.signals import is_interruption
 from tinygrad_mlp.training.callbacks import Callback, ClipGradients
 from tinygrad_mlp.training.checked_data import as_number
 from tinygrad_mlp.training.evaluation import predict
-from tinygrad_mlp.training.examples import EVALUATION_ROWS
+from tinygrad_mlp.training.examples import EVALUATION_ROWS, Examples
 from tinygrad_mlp.training.fit import fit
 from tinygrad_mlp.training.history import History
 
@@ -64,15 +64,15 @@ class Samples(NamedTuple):
         return both if both.nbytes > PIECE else whole(both)
 
 
-def train(estimator: FittedEstimator, network: nn.Sequential, model: nn.Module,
-          objective: Objective, state: FitState, samples: Samples,
-          random: Callable[[], np.random.RandomState], partial: bool) -> History:
+def train(estimator: FittedEstimator, network: nn.Sequential, minimised: Minimised,
+          state: FitState, samples: Samples, random: Callable[[], np.random.RandomState],
+          partial: bool) -> History:
     """Fit by `tg.fit`; update the state, and set the estimator's `n_iter_`.
 
-    `model` is the part of the network whose output the objective judges; `random` returns
-    the numpy.random.RandomState of this call; a `partial` fit is one epoch.
+    `random` returns the numpy.random.RandomState of this call; a `partial` fit is one epoch.
     """
     who = type(estimator).__name__
+    model, objective, _ = minimised
     validate = None
     if estimator.early_stopping:
         rows, held_out = split(estimator, samples.Y, random())
@@ -90,7 +90,11 @@ def train(estimator: FittedEstimator, network: nn.Sequential, model: nn.Module,
     callbacks: list[Callback] = [monitor]
     if estimator.clip_gradients is not None:
         callbacks.append(ClipGradients(estimator.clip_gradients))
-    history = fit(model, objective, state.optimizer, samples.X, samples.targets,
+    # What the last call has trained fits samples of the same shape and needs no trial.
+    dtype = samples.X.dtype
+    examples = Examples(samples.X, samples.targets, (dtype, dtype),
+                        tried=minimised is state.minimised)
+    history = fit(model, objective, state.optimizer, examples,
                   epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
                   shuffle=estimator.shuffle, rng=state.rng, callbacks=callbacks,
                   monitor=bool(estimator.verbose), record_every=0, compiled=estimator.compiled,

@@ -72,8 +72,8 @@ class Objective:
                  weighted: bool = False) -> None:
         self.loss = loss
         self.alpha, self.weighted = float(alpha), weighted
-        self.weights: Sequence[nn.Parameter] = [
-            module.weight for _, module in model.named_modules() if isinstance(module, nn.Linear)]
+        self.layers: Sequence[nn.Linear] = [
+            module for _, module in model.named_modules() if isinstance(module, nn.Linear)]
 
     @property
     def name(self) -> str:
@@ -89,7 +89,9 @@ class Objective:
 
     def with_penalty(self, value: Any, total: Array | float) -> Any:
         """Return a loss with the penalty; `total` is the sum of the samples' weights."""
-        return value + penalty(*self.weights) * (self.alpha / total) if self.alpha else value
+        if not self.alpha:
+            return value
+        return value + penalty(*[layer.weight for layer in self.layers]) * (self.alpha / total)
 
     def of_data(self, output: Array | Tensor,
                 target: Array) -> tuple[Any, Array | float]:

@@ -18,7 +18,7 @@ from tinygrad_mlp.data import batches
 from tinygrad_mlp.data.rows import AT_ONCE, Rows, converted
 from tinygrad_mlp.errors import InvalidArgumentError, refuse_more_than_numbers
 from tinygrad_mlp.estimators import fitting, lbfgs, parameter_checks
-from tinygrad_mlp.estimators.epoch_monitor import FitState
+from tinygrad_mlp.estimators.epoch_monitor import FitState, Minimised
 from tinygrad_mlp.estimators.fitting import Samples
 from tinygrad_mlp.estimators.large_samples import FLOATS, checked_inputs, checked_samples
 from tinygrad_mlp.estimators.network import build
@@ -92,12 +92,13 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
         state = self._fit_state if goes_on else FitState()
         first: Any = network.layers[0]
         samples = samples.astype(first.weight.dtype)
-        model, objective = self._objective(network, samples)
+        minimised = self._minimised(network, samples, state)
         if self.solver == parameter_checks.LBFGS:
+            model, objective, _ = minimised
             history = lbfgs.minimise(self, model, objective, state, samples)
         else:
-            history = fitting.train(self, network, model, objective, state, samples, random,
-                                    partial)
+            history = fitting.train(self, network, minimised, state, samples, random, partial)
+        state.minimised = minimised
         self._set_fitted(network, state, history)
         return self
 
@@ -146,13 +147,17 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
                 f"of the network. Got {self.dtype!r}.")
         return network
 
-    def _objective(self, network: nn.Sequential, samples: Samples) -> tuple[nn.Module, Objective]:
-        """Return the part of the network whose output the loss judges, and the objective."""
+    def _minimised(self, network: nn.Sequential, samples: Samples, state: FitState) -> Minimised:
+        """Return the objective and what it judges: those of the last call, if they still hold."""
         loss = self._loss()[0]
+        parts = (*network.layers, loss, self.alpha, samples.weight is None)
+        if state.minimised is not None and state.minimised.is_of(parts):
+            return state.minimised
         # The package's own losses take the pre-activations of the output, for which they are
         # exact however large these are.
         model = nn.Sequential(*network.layers[:-1]) if isinstance(loss, OutputLoss) else network
-        return model, Objective(model, loss, self.alpha, samples.weight is not None)
+        objective = Objective(model, loss, self.alpha, samples.weight is not None)
+        return Minimised(model, objective, parts)
 
     def _set_fitted(self, network: nn.Sequential, state: FitState, history: History) -> None:
         """Set the fitted attributes, once nothing can fail any more."""

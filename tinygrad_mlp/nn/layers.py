@@ -128,10 +128,11 @@ class Linear(Module):
     def forward(self, x: Any) -> Array | Tensor:
         """Apply the affine map to the last axis."""
         x = as_input(x)
-        if x.ndim == 0 or x.shape[-1] != self.in_features:
+        shape = x.shape
+        if not shape or shape[-1] != self.in_features:
             raise ShapeError(
                 f"Linear({self.describe()}) expects inputs of shape (..., {self.in_features}). "
-                f"Got {x.shape}.")
+                f"Got {shape}.")
         return ops.linear(x, self.weight, self.bias)
 
     def describe(self) -> str:

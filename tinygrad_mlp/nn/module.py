@@ -75,9 +75,10 @@ class Module:
                 f"{type(value).__name__}. To set its numbers, write .{name}.data = …, or "
                 f".{name} -= … under no_grad(); to replace it, assign a {kind}; to remove it, "
                 f"None.")
-        refuse_nameless(name, value, _is_part)
-        if type(value) not in NO_PARTS:
-            _tell_places(name, value)
+        if type(value) not in PLAIN:
+            refuse_nameless(name, value, _is_part)
+            if type(value) not in NO_PARTS:
+                _tell_places(name, value)
         CHANGES.count += 1
         super().__setattr__(name, value)
 
@@ -92,7 +93,12 @@ class Module:
 
     @training.setter
     def training(self, training: bool) -> None:
-        vars(self)["_training"] = bool(training)  # `__setattr__` has counted the change already
+        self._switch(training)
+
+    def _switch(self, training: bool) -> None:
+        """Set the mode without the checks of an assignment, which take longer than a layer."""
+        vars(self)["_training"] = bool(training)
+        CHANGES.count += 1
 
     def forward(self, x: Any) -> Any:
         """Compute the output of the module; subclasses define it."""
@@ -100,7 +106,7 @@ class Module:
 
     def __call__(self, x: Any, *more: Any) -> Tensor:
         """Compute the output of the module by its `forward`, which may take several arguments."""
-        return self.forward(x, *more)
+        return self.forward(x, *more) if more else self.forward(x)
 
     # -- parts -------------------------------------------------------------------------------
 
@@ -185,7 +191,7 @@ class Module:
         """Switch to training mode, for dropout and batch norm, and return the module."""
         for _, module in self.named_modules():
             if module._training is not mode:
-                module.training = mode
+                module._switch(mode)
         return self
 
     def eval(self) -> Self:
@@ -294,12 +300,12 @@ def evaluation(model: Module) -> Iterator[None]:
     """Put a model into evaluation mode, and afterwards each of its modules into its own again."""
     training = [module for _, module in model.named_modules() if module._training]
     for module in training:
-        module.training = False
+        module._switch(False)
     try:
         yield
     finally:
         for module in training:
-            module.training = True
+            module._switch(True)
 
 
 def precision(model: Module) -> np.dtype[np.generic]:

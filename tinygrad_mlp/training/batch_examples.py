@@ -93,6 +93,7 @@ class BatchExamples:
 
     # -- as `Examples` -------------------------------------------------------------------------
 
+    tried = False  # with a model and a loss
     any_size = True  # a checkpoint may hold programs for batches of any size
 
     def order(self, rng: np.random.Generator | None, by_chunks: bool) -> BatchOrder:

@@ -145,10 +145,10 @@ class Evaluator:
         self.data: dict[str, Array | Rows] = {}  # all arrays by name
         for part in self._parts.values():
             self.data |= part.arrays
-            # Two samples show what does not fit, before anything has been changed.
-            two = [part.example(2)]
-            right = self._evaluated(part, two)[1]
-            part.classes = right is not None
+            if not part.tried:
+                # Two samples show what does not fit, before anything has been changed.
+                right = self._evaluated(part, [part.example(2)])[1]
+                part.classes = right is not None
 
     def _evaluated(self, part: Data, batches: Iterable[Batch],
                    ranks: Ranks = ALONE) -> tuple[float, float | None]:

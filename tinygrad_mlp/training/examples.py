@@ -37,11 +37,13 @@ class Examples:
     `classes` says whether the targets are one-hot rows that outputs of the model are judged by.
     `weight` holds the samples' weights, or is None; samples of weight 0 are left out. For the data
     that are not trained on, `part` is "validation ", for messages and for the names of the
-    `arrays`.
+    `arrays`. Where a model and a loss have been `tried` on such data before, they are not tried
+    again, and no accuracy is recorded.
     """
 
     def __init__(self, X: Any, Y: Any, dtypes: tuple[DTypeLike, DTypeLike], part: str = "",
-                 weight: Array | None = None, precise: DTypeLike = np.float64) -> None:
+                 weight: Array | None = None, precise: DTypeLike = np.float64,
+                 tried: bool = False) -> None:
         X, Y = as_source(X, f"fit: {part}X"), as_source(Y, f"fit: {part}Y")
         check_lengths(X, Y, f"fit: {part}X", f"{part}Y")
         X, Y, weight = counted(X, Y, weight)
@@ -51,7 +53,8 @@ class Examples:
         self.arrays = {f"{part}X": self.X, f"{part}Y": self.Y}
         if weight is not None:
             self.arrays[f"{part}sample_weight"] = weight
-        self.classes = is_one_hot(self.Y)
+        self.tried = tried
+        self.classes = not tried and is_one_hot(self.Y)
 
     any_size = False  # all batches have the same size, but for the last
 

@@ -42,7 +42,9 @@ def fitting_settings(settings: FitSettings, X: object, ranks: Ranks) -> FitSetti
 
 def training_data(model: Module, loss: LossFunction, X: object, Y: object, sample_weight: object,
                   class_weight: object) -> tuple[Data, Callable[..., object]]:
-    """Return the checked examples, and the loss of a batch of them."""
+    """Return the checked examples, which X may be already, and the loss of a batch of them."""
+    if isinstance(X, Examples):
+        return X, loss
     precise = precision(model)
     if not isinstance(X, BatchSource):
         if Y is None:
