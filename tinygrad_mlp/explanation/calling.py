@@ -26,13 +26,15 @@ CONSTANTS = ("LOAD_CONST", "LOAD_SMALL_INT", "RETURN_CONST")
 class Called(NamedTuple):
     """The output of a function, its targets, and values by the names that the function has.
 
-    `literals` are numbers that stand in the code without a name.
+    `literals` are numbers that stand in the code without a name, and `samples` is the length of the
+    first matrix of data, which is n if that has no name.
     """
 
     output: Any
     targets: list[Value]
     names: dict[str, Any]
     literals: set[float]
+    samples: int | None
 
 
 def called(function: Callable[..., Any], values: Any) -> Called:
@@ -62,9 +64,8 @@ def called(function: Callable[..., Any], values: Any) -> Called:
             names[name] = value
     literals = _literals(codes, names.values())
     data = [v for name, v in given.items() if name not in wanted and np.ndim(_data(v)) == 2]
-    if data and "n" not in names:
-        names["n"] = len(_data(data[0]))  # the number of samples, as one calls it
-    return Called(output, [given[name] for name in wanted], names, literals)
+    samples = len(_data(data[0])) if data else None
+    return Called(output, [given[name] for name in wanted], names, literals, samples)
 
 
 def _data(value: Any) -> Any:

@@ -14,18 +14,18 @@ from tinygrad_mlp.errors import (
     NotDifferentiableError,
     ShapeError,
 )
-from tinygrad_mlp.explanation.calling import called, weighted
+from tinygrad_mlp.explanation.calling import weighted
 from tinygrad_mlp.explanation.comparing import backward
 from tinygrad_mlp.explanation.expressions.equation import FORWARD, Equation
 from tinygrad_mlp.explanation.levels import (
     Equations,
     Question,
-    arrays_in,
     chain_rule,
     closed_form,
     record,
 )
 from tinygrad_mlp.explanation.repetition.loop_lines import EveryStep
+from tinygrad_mlp.explanation.retracing import Again, meanings
 from tinygrad_mlp.graph_view.layer_view import Recorded
 from tinygrad_mlp.graph_view.naming import Naming
 
@@ -99,8 +99,9 @@ def explain(output: Any, wrt: Any = None, *, names: Mapping[str, Any] | None = N
 
     Args:
         output: the number, a tensor of one element, whose graph has not been released; or a
-            function that computes it. The names are then those of its variables. Of a function
-            that computes an array f, the closed form has the Jacobians, and the steps derive
+            function that computes it. The names are then those of its variables; it is called
+            again with arrays of other sizes, to learn which number is n. Of a function that
+            computes an array f, the closed form has the Jacobians, and the steps derive
             ``L = Σ v ⊙ f`` for any v. (So the Hessian is that of ``tg.grad(loss)``.)
         wrt: what to differentiate with respect to: a tensor, a tensor's name, or several of
             these; None for all leaves that require gradients. For a function, its arguments by
@@ -135,10 +136,10 @@ def explain(output: Any, wrt: Any = None, *, names: Mapping[str, Any] | None = N
     Derivatives", 2008.
     """
     found: dict[str, Any] = {}
-    literals: set[float] = set()
-    seed = None
+    again = seed = None
     if callable(output) and not isinstance(output, Value):
-        output, wrt, found, literals = called(output, wrt)
+        again = Again(output, wrt)
+        output, wrt, found = again.first[:3]
         if isinstance(output, Value) and output.data.size != 1:
             output, seed = weighted(output)
             found["v"] = seed
@@ -154,10 +155,12 @@ def explain(output: Any, wrt: Any = None, *, names: Mapping[str, Any] | None = N
     arrays = {id(array) for _, _, _, array in graph.arguments()}
     used = {n: v for n, v in found.items() if isinstance(v, (int, float)) or id(v) in arrays}
     names = {**used, **(names or {})}
-    naming = Naming(graph, arrays_in(names))
+    numbers = {text: v for text, v in names.items() if isinstance(v, (int, float))}
+    given = {text: v for text, v in names.items() if text not in numbers}
+    naming = Naming(graph, given)
     targets = _targets(graph, naming, wrt)
     backward(output, targets)  # raises what a backward pass would raise
-    asked = Question(graph, names, targets, seed, literals)
+    asked = Question(graph, given, targets, seed, meanings(graph, numbers, again))
 
     def tape() -> Equations:
         if any(node.arrays is None for node in graph.nodes):

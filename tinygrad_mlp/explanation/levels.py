@@ -7,14 +7,16 @@ compared with the backward pass before it is shown; the next one stands in for w
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array, Value
 from tinygrad_mlp.errors import InvalidArgumentError
+from tinygrad_mlp.explanation.algebra.numbers import Meanings
 from tinygrad_mlp.explanation.comparing import differing
+from tinygrad_mlp.explanation.differentiation.forward import NOTHING_KNOWN
 from tinygrad_mlp.explanation.differentiation.jacobian import jacobian
 from tinygrad_mlp.explanation.differentiation.reverse import Reverse
 from tinygrad_mlp.explanation.expressions.equation import COLUMNS, GRADIENT, Equation
@@ -111,34 +113,24 @@ class Equations:
 class Question(NamedTuple):
     """What is to be derived.
 
-    `given` are arrays, tensors and numbers by name. With a `seed` v among the arrays, the output is
-    ``Σ v ⊙ f`` of an array f. `literals` are numbers that stand in the code without a name.
+    `given` are arrays and tensors by name. With a `seed` v among the arrays, the output is
+    ``Σ v ⊙ f`` of an array f. `meanings` are those of numbers.
     """
 
     graph: Recorded
     given: Mapping[str, Any]
     targets: Sequence[Value]
     seed: Array | None = None
-    literals: Collection[float] = ()
+    meanings: Meanings = NOTHING_KNOWN
 
     @property
     def naming(self) -> Naming:
         """New names of all values."""
-        return Naming(self.graph, arrays_in(self.given))
-
-    @property
-    def numbers(self) -> dict[str, float]:
-        """The numbers that the user has named."""
-        return {text: v for text, v in self.given.items() if isinstance(v, (int, float))}
+        return Naming(self.graph, self.given)
 
     def in_mode(self, mode: type[Reverse]) -> Any:
         """Reverse mode with as many quantities as a class has."""
-        return mode(self.graph, self.naming, self.targets, self.numbers, self.literals)
-
-
-def arrays_in(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arrays and tensors among named values."""
-    return {text: v for text, v in given.items() if not isinstance(v, (int, float))}
+        return mode(self.graph, self.naming, self.targets, self.meanings)
 
 
 def record(asked: Question) -> Equations:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from fractions import Fraction
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.explanation.algebra.monomial import ONE, AppliedOp, Base, Shape
@@ -21,8 +21,56 @@ EXACT = 10**6
 """The largest denominator of a fraction that a float is taken for."""
 
 HALF = Fraction(1, 2)
-MEANINGS = list(product((ONE, 2 * ONE, HALF), (ONE, -ONE, HALF, -HALF)))
+FORMS = list(product((ONE, 2 * ONE, HALF), (ONE, -ONE, HALF, -HALF)))
 """The factors and exponents with which a number that has a name is recognised."""
+PLAIN = (0, 1, 2, -1, 0.5)
+"""Numbers that have no other name, unless they change with one."""
+
+Row = tuple[float, ...]
+"""A number in all calls of a function, the first of which was recorded."""
+
+
+class Meanings(NamedTuple):
+    """What numbers may mean.
+
+    `named` are numbers by the names that the user has for them, `literals` those that stand in the
+    code without a name, `constants` those of a graph by node and place, and `counts` those of what
+    means are over, by their first ones.
+    """
+
+    named: Mapping[str, Row] = {}
+    literals: Collection[float] = ()
+    constants: Mapping[tuple[object, int], Row] = {}
+    counts: Mapping[float, Collection[Row]] = {}
+
+    def candidates(self, row: Row, forms: Iterable[tuple[Fraction, Fraction]] = FORMS) -> list[
+            tuple[str, Fraction, Fraction]]:
+        """All names with factors and exponents that a number may be."""
+        return [(text, c, e) for text, known in self.named.items() for c, e in forms
+                if all(is_power(v, c, k, e) for v, k in zip(row, known, strict=False))]
+
+    def fitting(self, row: Row, forms: Iterable[tuple[Fraction, Fraction]] = FORMS) -> list[
+            tuple[str, Fraction, Fraction]]:
+        """Those of them that are not plain numbers; one only if all mean the same."""
+        if row[0] in PLAIN and len(set(row)) == 1:
+            return []
+        found = self.candidates(row, forms)
+        texts = {text for text, _, _ in found}
+        rows = {self.named[text] for text in texts}
+        alike = len(texts) == 1 or len(rows) == 1 and len(set(*rows)) > 1
+        return found[:1] if alike else found
+
+
+def is_power(value: float, factor: Fraction, known: float, exponent: Fraction) -> bool:
+    """Whether a number is that power of a known one, which is positive unless it is itself."""
+    if factor == exponent == 1:
+        return value == known
+    return known > 0 and known != 1 and math.isclose(
+        value, float(factor) * known ** float(exponent), rel_tol=ROUNDED)
+
+
+ROUNDED = 1e-15
+"""The relative error of a power of a number."""
 
 
 def fraction(number: Any) -> Fraction:
@@ -45,16 +93,14 @@ def is_number(array: Array) -> bool:
 class Numbers:
     """Makes the numbers of a derivation.
 
-    `bases` are all that were made. `counts` are the numbers n of means, `meant` names and values of
-    numbers that the user has named, and `literals` numbers that stand in the code without a name.
+    `bases` are all that were made, and `counts` the numbers n of means.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, meanings: Meanings) -> None:
+        self.meanings = meanings
         self.bases: list[Base] = []
         self._known: dict[Any, Base] = {}
         self.counts: dict[int, Base] = {}
-        self.meant: list[tuple[str, float]] = []
-        self.literals: Collection[float] = ()
 
     def base(self, shape: Shape, definition: Polynomial | AppliedOp | None = None,
              value: Any = None) -> Base:
@@ -68,18 +114,27 @@ class Numbers:
         if n == 1:
             return number(1)
         if n not in self.counts:
-            self.counts[n] = self._meaning(n) or self.base((), None, float(n))
+            rows = self.meanings.counts.get(n) or [(float(n),)]
+            found = [self.meanings.fitting(row, [(ONE, ONE)]) for row in rows]
+            one = len(rows) == 1 and len(found[0]) < 2
+            self.counts[n] = self.named_number(found[0][0][0] if found[0] else str(n), n) if (
+                found[0] or not one) else self.base((), None, float(n))
         return whole(self.counts[n], Fraction(-1))
 
-    def scalar(self, value: Any) -> Polynomial:
-        """A number of the user's: one with a name, the root of a whole number, or a fraction."""
-        if abs(value) in (0, 1, 2, 0.5):
-            return number(value)
+    def scalar(self, value: Any, row: Row = ()) -> Polynomial:
+        """A number of the user's: one with a name, the root of a whole number, or a fraction.
+
+        `row` is that number in all calls of a function.
+        """
         if value < 0:
-            return -self.scalar(-value)
-        named = None if value in self.literals else self._named(value)
-        if named is not None:
-            return named
+            return -self.scalar(-value, tuple(-v for v in row))
+        row = row or (value,)
+        literal = value in self.meanings.literals and len(set(row)) == 1
+        found = [] if literal else self.meanings.fitting(row)
+        if len(found) == 1:
+            (text, factor, exponent), = found
+            base = self.named_number(text, self.meanings.named[text][0])
+            return whole(base, exponent).scaled(factor)
         simple = fraction(value)
         square = fraction(value * value).limit_denominator(NICE)
         if simple.denominator > EXACT and math.isclose(square, value * value, rel_tol=1e-15):
@@ -87,23 +142,6 @@ class Numbers:
             root = whole(self.named_number(str(m), m), Fraction(1, 2))
             return root.scaled(Fraction(1, square.denominator))
         return number(value)
-
-    def _named(self, value: Any) -> Polynomial | None:
-        """A number as one that has a name, or a simple multiple or power of it."""
-        named = self._meaning(value)
-        if named is not None:
-            return whole(named)
-        for text, known in self.meant:
-            for factor, exponent in MEANINGS if known > 0 and known != 1 else ():
-                if value == float(factor) * known ** float(exponent):
-                    return whole(self.named_number(text, known), exponent).scaled(factor)
-        return None
-
-    def _meaning(self, value: Any) -> Base | None:
-        for text, known in self.meant:
-            if known == value and value not in (0, 1, 2, -1):
-                return self.named_number(text, known)
-        return None
 
     def named_number(self, text: str, value: Any) -> Base:
         """The base of a number with a name."""

@@ -23,7 +23,7 @@ from tinygrad_mlp.explanation.algebra.monomial import (
     Monomial,
     Shape,
 )
-from tinygrad_mlp.explanation.algebra.numbers import EXACT, Numbers, is_number, number
+from tinygrad_mlp.explanation.algebra.numbers import EXACT, Meanings, Numbers, is_number, number
 from tinygrad_mlp.explanation.algebra.polynomial import (
     Polynomial,
     contracted,
@@ -42,8 +42,8 @@ class Quantities(Numbers):
     are arrays and axes that parts have their known sums from.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, meanings: Meanings) -> None:
+        super().__init__(meanings)
         self.deltas: dict[Base, Base] = {}
         self.defined: dict[Any, Base] = {}
         self.parts: dict[tuple[Base, int], tuple[Base, int]] = {}

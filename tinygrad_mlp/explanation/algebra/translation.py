@@ -15,7 +15,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.autograd.ops.sums import axes_of, reduced_count
 from tinygrad_mlp.explanation.algebra.monomial import Base, Shape
-from tinygrad_mlp.explanation.algebra.numbers import HALF, number
+from tinygrad_mlp.explanation.algebra.numbers import HALF, Meanings, number
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.algebra.quantities import Quantities
 from tinygrad_mlp.program.instructions import Variable
@@ -47,8 +47,8 @@ class Translation(Quantities):
     `one_hot` are matrices with a 1 in each row, and the places of these.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, meanings: Meanings) -> None:
+        super().__init__(meanings)
         self.one_hot: dict[Base, Any] = {}
 
     def apply(self, op: Op, args: Sequence[Any], static: Static, shape: Shape,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -12,7 +12,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.explanation.algebra.monomial import Base
-from tinygrad_mlp.explanation.algebra.numbers import is_number, number
+from tinygrad_mlp.explanation.algebra.numbers import Meanings, Row, is_number, number
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.algebra.simplest import Simplifier
 from tinygrad_mlp.explanation.algebra.translation import FORMS, Translation
@@ -20,6 +20,8 @@ from tinygrad_mlp.explanation.algebra.values import BaseValues, random_point
 from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 from tinygrad_mlp.graph_view.names import Name
 from tinygrad_mlp.graph_view.naming import Naming, is_filled, key_of
+
+NOTHING_KNOWN = Meanings()
 
 
 class Forward:
@@ -33,13 +35,11 @@ class Forward:
     simplifier_class = Simplifier
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
-                 meant: Mapping[str, float], literals: Collection[float]) -> None:
+                 meanings: Meanings = NOTHING_KNOWN) -> None:
         self.graph = graph
         self.naming = naming
         self.targets = targets
-        self.t = Translation()
-        self.t.meant = list(meant.items())
-        self.t.literals = literals
+        self.t = Translation(meanings)
         self.simplifier = self.simplifier_class(self.t)
         self.recorded = BaseValues()
         self.values: dict[Any, Polynomial] = {}
@@ -66,7 +66,8 @@ class Forward:
         if parent is None:
             if isinstance(array, (int, float)) and node.op in (ops.power, OPS["float_power"]):
                 return self.t.number(array)  # an exponent is no named quantity
-            return None if array is None else self.constant(array)
+            row = self.t.meanings.constants.get((node, position), ())
+            return None if array is None else self.constant(array, row)
         if isinstance(parent, Value) and parent.node is None:
             key = (id(parent), id(array))
             if key not in self.values:
@@ -83,15 +84,15 @@ class Forward:
         self.leaves.add(base)
         return whole(base)
 
-    def constant(self, array: Any) -> Polynomial:
-        """An array that needs no gradient, or a Python number."""
+    def constant(self, array: Any, row: Row = ()) -> Polynomial:
+        """An array that needs no gradient, or a Python number, which is a row in all calls."""
         if isinstance(array, (int, float)):
-            return self.t.scalar(array) if np.isfinite(array) else self.t.number(array)
+            return self.t.scalar(array, row) if np.isfinite(array) else self.t.number(array)
         key = id(array)
         if key not in self.values:
             if not self.naming.known(key) and is_number(array):
                 value = float(array.flat[0])
-                one = self.t.scalar(value) if np.isfinite(value) else self.t.number(value)
+                one = self.t.scalar(value, row) if np.isfinite(value) else self.t.number(value)
                 return one + number(0, array.shape)
             related = self._related(array)
             if related is not None:

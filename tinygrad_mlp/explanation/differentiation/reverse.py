@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_mlp.autograd.backward import unbroadcast
 from tinygrad_mlp.autograd.graph import Value
 from tinygrad_mlp.explanation.algebra.monomial import SUMMED, AppliedOp, Base, sizes
-from tinygrad_mlp.explanation.algebra.numbers import number
+from tinygrad_mlp.explanation.algebra.numbers import Meanings, number
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.algebra.translation import RuleReader
 from tinygrad_mlp.explanation.differentiation.forms import RULES
@@ -42,12 +42,13 @@ class Reverse(Forward):
     folded = "tlh"
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
-                 meant: Mapping[str, float], literals: Collection[float]) -> None:
-        super().__init__(graph, naming, targets, meant, literals)
+                 meanings: Meanings) -> None:
+        super().__init__(graph, naming, targets, meanings)
         self.users: dict[Base, list[Base | None]] = {}
         self.deltas = self.simplifier.deltas
         numbered = len(graph.layers) > 1 and not any(map(naming.by_user, graph.nodes))
-        free = [s for s in ("gσ" if numbered else "σg") if s not in (*naming.names.given, *meant)]
+        taken = {*naming.names.given, *meanings.named}
+        free = [s for s in ("gσ" if numbered else "σg") if s not in taken]
         sigmoid = SIGMOIDS[free[0] if free else "sigmoid"]
         self.loop = find_loop(naming, targets, self.folded)
         self.writer = self.plain = LoopWriter(self.loop, self.simplifier.shown, sigmoid)

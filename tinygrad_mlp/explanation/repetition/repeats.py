@@ -51,7 +51,7 @@ class OperationOrder:
         self.nodes = nodes
         place = {node: i for i, node in enumerate(nodes)}
         known: dict[Any, int] = {}
-        self.kinds = np.array([known.setdefault(_kind(n), len(known)) for n in nodes], int)
+        self.kinds = np.array([known.setdefault(kind_of(n), len(known)) for n in nodes], int)
         self.args = [[(-1 if (made_by := origin(parent)) is None else place[made_by],
                        ("number", array) if np.ndim(array) == 0 and parent is None else (
                            key_of(parent, array)))
@@ -149,6 +149,6 @@ def is_call(key: Any) -> bool:
     return op not in FORMS and bool(op.rule(0))
 
 
-def _kind(node: Node) -> Any:
+def kind_of(node: Node) -> Any:
     """What an operation is, without the numbers that say which part it takes."""
     return node.op, len(node), re.sub(r"\d+", "#", repr(node.static))

@@ -43,6 +43,9 @@ class ChosenNames:
 
     def _name_counts(self) -> None:
         """Name the numbers of means, and the matrices of ones and zeros that pick."""
+        for base in self.reverse.t.bases:
+            if base.name is not None:  # numbers of the user keep their names
+                self.names.given.setdefault(base.name.text, 1)
         for base in self.reverse.t.counts.values():
             base.name = base.name or self._free("n", "N", "m")
         for base in self.reverse.t.one_hot:

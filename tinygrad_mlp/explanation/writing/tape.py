@@ -7,14 +7,14 @@ where its last share has arrived.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.explanation.algebra.monomial import Base
-from tinygrad_mlp.explanation.algebra.numbers import fraction
+from tinygrad_mlp.explanation.algebra.numbers import Meanings, Row, fraction
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.differentiation.reverse import Reverse
 from tinygrad_mlp.explanation.expressions.equation import ADJOINT, FORWARD, GRADIENT, Equation
@@ -34,11 +34,11 @@ class RecordedReverse(Reverse):
     folded = ""
 
     def __init__(self, graph: Recorded, naming: Naming, targets: Sequence[Value],
-                 meant: Mapping[str, float], literals: Collection[float]) -> None:
+                 meanings: Meanings) -> None:
         self.equations: list[Equation] = []
-        super().__init__(graph, naming, targets, meant, literals)
+        super().__init__(graph, naming, targets, meanings)
 
-    def constant(self, array: Any) -> Polynomial:
+    def constant(self, array: Any, row: Row = ()) -> Polynomial:
         """A number as it was recorded, with its digits, if it is no simple one."""
         simple = not isinstance(array, float) or not isfinite(array) or (
             fraction(array).denominator <= SIMPLE)
@@ -46,7 +46,7 @@ class RecordedReverse(Reverse):
             if array not in self.values:
                 self.values[array] = whole(self.t.base((), None, array))
             return self.values[array]
-        return super().constant(array)
+        return super().constant(array, row)
 
     def record(self, node: Node) -> None:
         """A result as a call of its operation, with its name."""

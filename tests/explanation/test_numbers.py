@@ -1,0 +1,127 @@
+"""Numbers have the names of variables that they are, not those of what is of the same size."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_mlp as tg
+from tests.explanation.test_closed_programs import assert_right
+
+
+def attention(Wq, Wk, Wv, X, R):
+    Q, K, V = X @ Wq, X @ Wk, X @ Wv
+    n, d = len(X), K.shape[1]
+    A = tg.softmax(Q @ K.T / np.sqrt(d))
+    return tg.sum((A @ V - R) ** 2) / n
+
+
+def drawn(*trained, **shapes):
+    rng = np.random.default_rng(0)
+    arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    return {name: tg.Tensor(a, requires_grad=True) if name in trained else a
+            for name, a in arrays.items()}
+
+
+@given(n=st.integers(2, 17), features=st.integers(2, 17), d=st.integers(2, 17))
+def test_the_formula_is_the_same_for_all_sizes(n, features, d):
+    values = drawn("Wq", "Wk", "Wv", Wq=(features, d), Wk=(features, d), Wv=(features, 3),
+                   X=(n, features), R=(n, 3))
+    closed = tg.explain(attention, values).closed
+
+    assert closed.text.splitlines() == [
+        "Q = X Wq",
+        "K = X Wk",
+        "V = X Wv",
+        "A = softmax((1 / √d) Q Kᵀ)",
+        "δ = (2 / n) (A V − R)",
+        "δ1 = A ⊙ (δ Vᵀ − ((A V) ⊙ δ) 1 1ᵀ)",
+        "∂L/∂Wq = (1 / √d) Xᵀ δ1 K",
+        "∂L/∂Wk = (1 / √d) Xᵀ δ1ᵀ Q",
+        "∂L/∂Wv = Xᵀ Aᵀ δ",
+    ]
+    assert {f"n = {n}", f"d = {d}"} < {*closed.glossary}
+
+
+@given(n=st.integers(3, 12), same=st.booleans())
+def test_a_parameter_that_is_1_over_n_is_no_1_over_n(n, same):
+    λ = 1 / n if same else 0.037
+
+    def loss(w, X, y):
+        return tg.sum((X @ w - y) ** 2) / len(X) + λ * tg.sum(w)
+
+    closed = tg.explain(loss, drawn("w", w=(3,), X=(n, 3), y=(n,))).closed
+    assert closed.text == "∂L/∂w = (2 / n) Xᵀ (X w − y) + λ"
+
+
+@pytest.mark.parametrize(("names", "factor"), [
+    ({"n": 4}, "(1 / n) "), ({"d": 16}, "(1 / √d) "), ({"n": 4, "d": 16}, "¼ "),
+    ({"n": 4, "λ": 0.25}, "¼ ")])
+def test_a_number_that_two_names_fit_is_written_as_a_number(names, factor):
+    w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
+    closed = tg.explain(tg.sum(tg.tanh(w)) / 4, w, names=names).closed
+    assert closed.text == f"∂L/∂w = {factor}(1 − tanh²(w))"
+
+
+def with_whole_numbers(w, k, m):
+    return tg.sum(tg.tanh(w)) / k + tg.sum(w) / m
+
+
+def test_whole_numbers_of_the_caller_are_told_from_each_other():
+    closed = tg.explain(with_whole_numbers, drawn("w", w=(2,)) | {"k": 3, "m": 3}).closed
+    assert closed.text == "∂L/∂w = 1 / k + 1 / m − (1 / k) tanh²(w)"
+
+
+def test_two_numbers_of_the_code_that_cannot_be_told_apart_are_numbers():
+    a = b = 3.0
+    closed = tg.explain(lambda w: tg.sum(tg.tanh(w)) * a + tg.sum(w) * b, drawn("w", w=(2,))).closed
+    assert closed.text == "∂L/∂w = 6 − 3 tanh²(w)"
+
+
+@pytest.mark.parametrize(("shape", "written"), [
+    ((4, 6), "∂L/∂X = (2 / (n N)) (mean_0(X) + mean_1(X))"),
+    ((5, 5), "∂L/∂X = (2/5³) (X 1 1ᵀ + 1 1ᵀ X)")])
+def test_means_over_different_axes_have_no_number_in_common(shape, written):
+    def loss(X):
+        return tg.mean(tg.mean(X, axis=0) ** 2) + tg.mean(tg.mean(X, axis=1) ** 2)
+
+    values = drawn("X", X=shape)
+    closed = tg.explain(loss, values).closed
+    assert closed.text == written
+    assert_right(closed, {"∂L/∂X": np.asarray(tg.grad(loss)(values["X"].data))})
+
+
+def of_labels(W, X, labels):
+    return -tg.mean(tg.log_softmax(X @ W)[np.arange(len(X)), labels]) + tg.sum(W) / W.shape[1]
+
+
+def test_the_number_of_labels_is_that_of_samples():
+    values = drawn("W", W=(4, 3), X=(3, 4)) | {"labels": np.array([0, 2, 1])}
+    lines = tg.explain(of_labels, values).closed.text.splitlines()
+    assert lines == ["P = softmax(X W)", "∂L/∂W = ⅓ + (1 / n) Xᵀ (P − Y)"]
+
+
+def test_a_function_that_takes_no_other_sizes_is_called_with_none():
+    sizes, only = [], (3, 2)
+
+    def loss(w, X):
+        sizes.append(X.shape)
+        if X.shape != only:
+            raise ValueError("three samples of two features")
+        return tg.sum(tg.tanh(X @ w)) / len(X)
+
+    closed = tg.explain(loss, drawn("w", w=(2,), X=(3, 2))).closed
+    assert closed["∂L/∂w"].right.text() == "(1 / n) Xᵀ (1 − a²)" and len(sizes) > 1
+
+
+def test_a_network_is_told_from_its_steps_by_others():
+    def loss(W, U, x, y, h_0):
+        h, T, d = h_0, len(x), len(h_0)
+        for t in range(T):
+            h = tg.tanh(W @ x[t] + U @ h)
+        return tg.sum((h - y) ** 2) / d + tg.sum(U**2) / T
+
+    values = drawn("W", "U", W=(5, 2), U=(5, 5), x=(5, 2), y=(5,), h_0=(5,))
+    closed = tg.explain(loss, values).closed
+    assert "δ_5 = (2 / d) (h_5 − y) ⊙ (1 − h_5²)" in closed.text.splitlines()
+    assert "(2 / T) U" in closed.text
