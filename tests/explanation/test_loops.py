@@ -199,7 +199,7 @@ def test_a_number_without_a_name_is_in_no_glossary():
         return tg.sum(tg.tanh(w * x) / np.sqrt(2))
 
     values = {"w": tg.Tensor(np.ones(2), requires_grad=True)} | data(x=(2,))
-    assert closed_form(loss, values).glossary == ("w: 2", "x: 2")
+    assert closed_form(loss, values).glossary == ("w: 2", "x: 2", "a: 2")
 
 
 def test_the_gradients_of_rows_are_those_of_all_steps():

@@ -115,6 +115,14 @@ class LoopWriter(Writer):
         each = letter and self.loop.index == "t" and base not in self.loop.initial
         return self.loop.name(letter, 0).text if each else str(base)
 
+    def shapes(self) -> dict[str, list[Shape]]:
+        """The shapes that names for all steps are of, each once if all steps have it."""
+        found: dict[str, list[Shape]] = {}
+        for base, (letter, _) in sorted(self.loop.places.items(), key=lambda row: row[1][1]):
+            if base not in self.loop.initial:
+                found.setdefault(self.loop.name(letter, 0).text, []).append(base.shape)
+        return found
+
     def glossary(self) -> list[str]:
         """Parts of arrays, the values before the first step, and the steps that names are of."""
         loop = self.loop

@@ -153,6 +153,10 @@ class StackWriter(LoopWriter):
             sums.append((False, super().sum(Polynomial(p.shape, rest))))
         return total(sums)
 
+    def shapes(self) -> dict[str, list[Shape]]:
+        """The shapes of the matrices that names are of."""
+        return {str(base): [base.shape] for base in self.stack.every()}
+
     def glossary(self) -> list[str]:
         """For which matrices the names ``Q_h, K_h`` are."""
         names = ", ".join(dict.fromkeys(str(base) for base in self.stack.every()))

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from tinygrad_mlp.explanation.algebra.monomial import Base
+from tinygrad_mlp.explanation.algebra.monomial import Base, Shape
 from tinygrad_mlp.explanation.algebra.order import in_order
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial
 from tinygrad_mlp.explanation.differentiation.reverse import Reverse
 from tinygrad_mlp.explanation.expressions.equation import ADJOINT, FORWARD, GRADIENT, Equation
 from tinygrad_mlp.explanation.expressions.expression import Expression, Symbol, within
+from tinygrad_mlp.explanation.expressions.notation import Notation
+from tinygrad_mlp.explanation.repetition.loop_lines import EveryStep
 from tinygrad_mlp.explanation.repetition.loops import argument_of
-from tinygrad_mlp.explanation.repetition.stacks import NoStack
+from tinygrad_mlp.explanation.repetition.stacks import NoStack, StackWriter
 from tinygrad_mlp.explanation.writing.chosen_names import ChosenNames
 from tinygrad_mlp.explanation.writing.slopes import name_slopes
 from tinygrad_mlp.graph_view.names import Name, gradient, name
@@ -112,12 +114,15 @@ class Blackboard(ChosenNames):
                 if base.definition is None and base.name and base not in t.one_hot]
 
     def glossary(self) -> list[str]:
-        """What the symbols without a definition are, and their shapes."""
+        """What the symbols are, and their shapes: first of those without a definition."""
         shown = {e.name.text for e in within(line.right for line in self.equations)
                  if isinstance(e, Symbol)}
         told: dict[str, None] = {}
+        first = self.reverse.t.bases[0]  # a unit matrix that is never written
         for base in self.reverse.t.bases:
             if base.name is None or base.name.text not in shown or base.definition is not None:
+                continue
+            if base in self.loop.places and base not in self.loop.initial or base is first:
                 continue
             number = not base.shape and base not in self.reverse.leaves
             what = f" = {float(base.value):g}" if number else "" if base.shape else ": a number"
@@ -125,10 +130,23 @@ class Blackboard(ChosenNames):
                 what = ", which has a single 1 in each row"
             if base in self.loop.initial and is_filled(base.value):
                 what = f", which is {base.value.flat[0]:g}"
-            shape = f": {'×'.join(map(str, base.shape))}" if base.shape else ""
+            shape = f": {written(base.shape)}" if base.shape else ""
             if what != f" = {base.name.text}":  # a number that is no name
                 told[f"{self.writer.name_of(base)}{shape}{what}"] = None
-        return [*told, *self._derivatives(), *self.writer.glossary()]
+        return [*told, *self._shapes(), *self._derivatives(), *self.writer.glossary()]
+
+    def _shapes(self) -> list[str]:
+        """The shapes of what has a definition or is of all steps, each with all names."""
+        places = self.loop.places
+        of_steps = {str(base) for base in places if base not in self.loop.initial}
+        shapes = self.writer.shapes()
+        shapes |= {e.name: [e.shape] for e in self.equations if e.kind != GRADIENT
+                   and e.name not in of_steps and not isinstance(e.right, EveryStep)}
+        named: dict[str, list[str]] = {}
+        for text, of in sorted(shapes.items(), key=lambda row: row[0].startswith("δ")):
+            shape = ", ".join(map(written, of if len({*of}) > 1 else of[:1]))
+            named.setdefault(shape, []).append(text)
+        return [f"{', '.join(texts)}: {shape}" for shape, texts in named.items()]
 
     def _derivatives(self) -> list[str]:
         """What the derivatives in a loop are by: a quantity, or the argument of an activation."""
@@ -138,6 +156,10 @@ class Blackboard(ChosenNames):
         of_arguments: dict[str, str] = {}
         for base, of in self.reverse.deltas.items():
             letter, t = loop.places.get(base, ("", 0))
+            if isinstance(self.writer, StackWriter) and base.name and of.name and len(
+                    base.shape) == 3:
+                by, given = self.writer.stack.name(base.name), self.writer.stack.name(of.name)
+                own[by.text] = self._gradient_name(given).text
             known = of if of in loop.places else activations.get(of)
             if letter.startswith("δ") and known is not None:
                 name_of, number = loop.places[known]
@@ -148,3 +170,8 @@ class Blackboard(ChosenNames):
         lines = [(own, ""), (of_arguments, "the derivative by the argument of the activation in ")]
         return [f"{', '.join(told)}: {what}{', '.join(told.values())}"
                 for told, what in lines if told]
+
+
+def written(shape: Shape) -> str:
+    """A shape as the glossary has it: 6×4."""
+    return Notation(latex=False).below(shape) or "a number"
