@@ -32,7 +32,7 @@ from tinygrad_mlp.program.passes.simplify import remove_dead_code
 from tinygrad_mlp.program.program import Program
 from tinygrad_mlp.support.blas_threads import blas_threads, threads_that_pay
 
-ROWS = 128
+ROWS = 96
 """Samples of a block, where batches are small: the longer, the more is added in each step; the
 shorter, the less the large products gain from being large."""
 LARGEST_BATCH = 16
@@ -132,6 +132,9 @@ class Block:
         for update, value in zip(self._updates, values, strict=True):
             update.put(value)
         for update in self._constants:
+            if update.put == self.optimizer._count:
+                update.put(steps * update.value)  # a tenth of a microsecond a step
+                continue
             for _ in range(steps):
                 update.put(update.value)
         self.used = True
@@ -171,9 +174,9 @@ class Block:
         D, M = arrays.D, arrays.M
         weight, bias = self.pattern.weight, self.pattern.bias
         c, e = in_weight[:-1, 0], in_weight[:-1, 1]
-        self._affine(X, weight.parameter, bias and bias.parameter, c, D)
+        D[...] = self._affine(X, weight.parameter, bias and bias.parameter, c, arrays.columns)
         if weight.velocity is not None:
-            D += self._affine(X, weight.velocity, bias and bias.velocity, e, np.empty_like(D))
+            D += self._affine(X, weight.velocity, bias and bias.velocity, e, arrays.columns)
         self._syrk(1, X.T, beta=0, c=M.T, trans=1, overwrite_c=1)
         if bias is not None:
             M += 1
@@ -183,12 +186,14 @@ class Block:
             M.flat[:: len(M) + 1] = 1
 
     def _affine(self, X: Array, weight: Variable, bias: Variable | None, factors: Array,
-                out: Array) -> Array:
-        """Compute ``f (X Wᵀ + b)`` into `out`, with a factor f for each step."""
+                columns: Array) -> Array:
+        """Return ``f (X Wᵀ + b)``, with a factor f for each step, in the memory of `columns`."""
         W = weight.label.get()
-        # By the library that adds Dᵀ X, too: the threads of two would hinder each other.
+        # By the library that adds Dᵀ X, too: the threads of two would hinder each other. Column by
+        # column, as BLAS takes longer to prepare its first factor: that is then the smaller one.
         with blas_threads(self.threads):
-            self._gemm(1, W.T, X.T, beta=0, c=out.T, trans_a=1, overwrite_c=1)
+            self._gemm(1, X.T, W.T, beta=0, c=columns.T, trans_a=1, overwrite_c=1)
+        out = columns.T
         if bias is not None:
             out += bias.label.get()
         if (factors != 1.0).any():
@@ -255,14 +260,15 @@ class _StepRows:
     """The arrays that the steps of a block read and write, each step its own rows.
 
     D holds the derivatives at the pre-activations; before a step, its pre-activation except for the
-    changes of the weight within the block. M is ``k X Xᵀ``. `parts` lists the part of every step,
-    for each array that a step uses.
+    changes of the weight within the block, which `columns` is the memory for the computation of. M
+    is ``k X Xᵀ``. `parts` lists the part of every step, for each array that a step uses.
     """
 
     def __init__(self, steps: int, batch: int, z: Variable,
                  collected: Sequence[Variable]) -> None:
         rows = steps * batch
         self.D: Array = np.empty((rows, z.shape[1]), z.dtype)
+        self.columns: Array = np.empty((z.shape[1], rows), z.dtype)
         self.M: Array = np.zeros((rows, rows), z.dtype)
         starts = range(0, rows, batch)
         own = 1 if batch == 1 else 0
