@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
+import tinygrad_mlp.numpy as arrays
 from tests import blackboard
 from tests.explanation.test_written_once import closed_form, data, weights
 from tinygrad_mlp.explanation.repetition.repeats import find_repeats
@@ -464,3 +465,80 @@ def test_whatever_is_repeated_is_found(program, steps):
         if leaf.grad is not None and not closed.note:
             np.testing.assert_allclose(closed[f"∂L/∂{leaf.name}"].evaluate(), leaf.grad,
                                        rtol=1e-9, atol=1e-12)
+
+
+RECURRENT = [
+    "h_t = tanh({X}_t Wx + h_{{t−1}} Wh)",
+    "e_t = h_t V − {Y}_t",
+    "δ_5 = (e_5 Vᵀ) ⊙ (1 − h_5²)",
+    "δ_t = (δ_{{t+1}} Whᵀ + e_t Vᵀ) ⊙ (1 − h_t²)",
+    "∂L/∂Wx = Σ_t {X}_tᵀ δ_t",
+    "∂L/∂Wh = Σ_t h_{{t−1}}ᵀ δ_t",
+    "∂L/∂V = Σ_t h_tᵀ e_t",
+]
+
+
+def in_rows(**others):
+    rng = np.random.default_rng(0)
+    shapes = {"Wx": (2, 3), "Wh": (3, 3), "V": (3, 2)}
+    weights = {n: tg.Tensor(rng.normal(size=s), requires_grad=True) for n, s in shapes.items()}
+    return weights | data(h_0=(4, 3), **others)
+
+
+def test_steps_may_be_along_the_second_axis_of_the_data():
+    def loss(Wx, Wh, V, X, Y, h_0):
+        h, total = h_0, 0
+        for t in range(X.shape[1]):
+            h = tg.tanh(X[:, t] @ Wx + h @ Wh)
+            total = total + tg.sum((h @ V - Y[:, t]) ** 2) / 2
+        return total
+
+    written = [line.format(X="X", Y="Y") for line in RECURRENT]
+    values = in_rows(X=(4, 5, 2), Y=(4, 5, 2))
+    assert lines_of(loss, values) == written
+    values["X"] = tg.Tensor(values["X"], requires_grad=True)
+    assert lines_of(loss, values) == [*written, "∂L/∂X_t = δ_t Wxᵀ"]
+
+
+@pytest.mark.parametrize(("gathered", "residual"), [
+    (lambda losses: np.stack(losses).mean(), "e_t = (1 / n) (h_t V − y_t)"),
+    (lambda losses: tg.stack(losses).sum(), "e_t = h_t V − y_t"),
+    (lambda losses: tg.sum(tg.stack(losses)) / 2, "e_t = ½ (h_t V − y_t)")])
+def test_losses_of_all_steps_may_be_gathered_in_an_array(gathered, residual):
+    def loss(Wx, Wh, V, x, y, h_0):
+        h, losses = h_0, []
+        for t in range(len(x)):
+            h = tg.tanh(x[t] @ Wx + h @ Wh)
+            losses.append(tg.sum((h @ V - y[t]) ** 2) / 2)
+        return gathered(losses)
+
+    written = [line.format(X="x", Y="y") for line in RECURRENT]
+    written[1] = residual
+    assert lines_of(loss, in_rows(x=(5, 4, 2), y=(5, 4, 2))) == written
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("stored", [False, True])
+def test_states_that_are_put_into_an_array_are_those_of_all_steps(axis, stored):
+    def loss(Wx, Wh, X, R, h_0):
+        h = h_0
+        H, states = arrays.zeros(R.shape), []
+        for t in range(X.shape[1]):
+            h = tg.tanh(X[:, t] @ Wx + h @ Wh)
+            if stored:
+                H[(slice(None),) * axis + (t,)] = h
+            states.append(h)
+        H = H if stored else tg.stack(states, axis=axis)
+        return tg.sum((H - R) ** 2) / 2
+
+    values = in_rows(X=(4, 5, 2), R=(4, 5, 3) if axis else (5, 4, 3))
+    del values["V"]
+    assert lines_of(loss, values) == [
+        "h_t = tanh(X_t Wx + h_{t−1} Wh)",
+        "H = [h_t]_t",
+        "δ_H = H − R",
+        "δ_5 = δ_H_5 ⊙ (1 − h_5²)",
+        "δ_t = (δ_{t+1} Whᵀ + δ_H_t) ⊙ (1 − h_t²)",
+        "∂L/∂Wx = Σ_t X_tᵀ δ_t",
+        "∂L/∂Wh = Σ_t h_{t−1}ᵀ δ_t",
+    ]

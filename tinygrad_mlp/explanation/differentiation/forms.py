@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -62,6 +62,8 @@ def _getitem(t: Translation, a: Args, s: Static, shape: Shape) -> Any:
     if not indices and a[0].shape and _is_reshape(s["template"]) and math.prod(
             x.shape) == math.prod(shape):
         return _reshape(t, a, s, shape)
+    if not indices and (alike := _of_any_part(x, s["template"], shape)) is not None:
+        return alike
     values = [places(i) for i in indices]
     if not values or any(v is None for v in values):
         return None
@@ -72,6 +74,36 @@ def _getitem(t: Translation, a: Args, s: Static, shape: Shape) -> Any:
     if s["template"] == (IndexSlot(0), IndexSlot(1)) and len(x.shape) == 2 and np.array_equal(
             values[0], np.arange(x.shape[0])):
         return t.contract([_one_hot(t, values[1], x.shape[1]), x], "ab,ab->a", shape)
+    return None
+
+
+def _of_any_part(x: Polynomial, template: Sequence[Any], shape: Shape) -> Polynomial | None:
+    """A part of what is the same along the axes that are cut."""
+    cuts = [cut for cut in template if cut != slice(None)]
+    axes = [axis for axis, cut in enumerate(template) if cut != slice(None)]
+    if any(type(cut) is not int and not isinstance(cut, slice) for cut in cuts) or any(
+            axis in f.indices for axis in axes for m in x.terms for f in m):
+        return None
+    left = [axis for axis in range(len(x.shape)) if axis not in axes or (
+        isinstance(template[axis], slice))]
+    return x.rearranged({old: new for new, old in enumerate(left)}, shape)
+
+
+@form("assemble")
+def _assemble(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
+    """What was stored into each part along an axis, as a stack."""
+    base, *pieces = a
+    numbers = np.full(shape, -1)
+    for k, (at, chosen) in enumerate(s["places"].parts):
+        numbers.flat[at] = k
+        if chosen is not None or (np.diff(np.arange(numbers.size)[at]) < 0).any():
+            return None
+    for axis, n in enumerate(shape):
+        parts = np.moveaxis(numbers, axis, 0).reshape(n, -1)
+        order = parts[:, 0].tolist()
+        if sorted(order) == list(range(len(pieces))) and (parts.T == order).all() and n > 1:
+            return t.call(OPS["stack"], [t.argument(pieces[k]) for k in order], {"axis": axis},
+                          shape)
     return None
 
 

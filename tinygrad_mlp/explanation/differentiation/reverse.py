@@ -136,7 +136,8 @@ class Reverse(Forward):
 
     def _delta(self, base: Base, g: Polynomial) -> Polynomial:
         """A derivative as one factor, which may get a name; that of a member of a loop has one."""
-        of_step = self.loop.is_derived(base) and g.number is None
+        of_step = self.loop.is_derived(base) and any(
+            f.indices or f.base.definition for m in g.terms for f in m)
         made_by = base.call
         several = len(g.terms) > 1
         if not of_step and not several and (self.simplifier.cost(g) <= NAMED_FROM or (

@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.op import OPS, Op, op
+from tinygrad_mlp.autograd.op import Op, op
 from tinygrad_mlp.explanation.algebra.monomial import Base, Monomial, Shape
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.expressions.expression import Application, Expression, Symbol
 from tinygrad_mlp.explanation.expressions.making import apply
 from tinygrad_mlp.explanation.expressions.matrices import Writer
 from tinygrad_mlp.explanation.expressions.notation import Notation, Written
-from tinygrad_mlp.explanation.repetition.loops import Loop
+from tinygrad_mlp.explanation.repetition.loops import JOINING, Loop, block_of, row_of
 from tinygrad_mlp.graph_view.names import Name, layer_number
 
 
@@ -39,10 +39,10 @@ def over_steps(*steps: Any, limits: str) -> Any:
     return sum(steps[2:], steps[1])
 
 
-@op(register=False, latex=lambda *steps, axis, index: rf"[{steps[0]}]_{{{index}}}")
-def joined(*steps: Any, axis: int, index: str) -> Any:
+@op(register=False, latex=lambda *steps, op, axis, index: rf"[{steps[0]}]_{{{index}}}")
+def joined(*steps: Any, op: Op, axis: int, index: str) -> Any:
     """The arrays of all steps beside each other; written with what each has, which is first."""
-    return np.concatenate(steps[1:], axis=axis)
+    return op.forward(*steps[1:], axis=axis)
 
 
 KINDS = {"t": "step", "l": "layer", "h": "head"}
@@ -172,11 +172,11 @@ class LoopWriter(Writer):
         found: dict[int, Polynomial] = {}
         for m, c in p.terms.items():
             made = m[0].base.called(ops.scatter_add) if len(m) == 1 else None
-            if made is None or len(made.args) > 1 or len(made.static["template"]) > 1:
+            axis, row = row_of(made.static["template"] if made is not None else ())
+            if made is None or len(made.args) > 1:
                 return []
-            (row,) = made.static["template"]
-            found[row + 1 if isinstance(row, int) else 0] = self.inner(made.args[0].scaled(c))
-        if not found or sorted(found) != self.loop.numbers or len(found) != p.shape[0] or len(
+            found[row + 1] = self.inner(made.args[0].scaled(c))
+        if not found or sorted(found) != self.loop.numbers or len(found) != p.shape[axis] or len(
                 {self.loop.relative(q, t) for t, q in found.items()}) > 1:
             return []
         name = self.loop.name("x", 0)
@@ -214,14 +214,17 @@ class LoopWriter(Writer):
 
     def written_out(self, base: Base) -> Expression:
         """The definition of a base; what is joined of all steps by what every step has."""
-        made = base.called(OPS["concatenate"])
-        loop, numbers = self.loop, self.loop.numbers
-        if made is None or [loop.step_of(a) for a in made.args] != numbers or len(
-                set(map(loop.relative, made.args, numbers))) > 1:
+        made, loop, numbers = base.call, self.loop, self.loop.numbers
+        if made is not None and base in loop.blocks:
+            return Application(block_of, [self.expression(made.args[0])], {
+                **made.static, "index": loop.blocks[base]}, base.shape, float)
+        of_steps = made is not None and made.op in JOINING and (
+            [loop.step_of(a) for a in made.args] == numbers)
+        if made is None or not of_steps or len(set(map(loop.relative, made.args, numbers))) > 1:
             return super().written_out(base)
         every = loop.common(made.args[0], numbers[0])
         return Application(joined, [self.expression(p) for p in (every, *made.args)], {
-            **made.static, "index": self.loop.index}, base.shape, float)
+            **made.static, "index": self.loop.index, "op": made.op}, base.shape, float)
 
     def _step(self, m: Monomial) -> int | None:
         """The step that a term belongs to: that of the derivative in it, or the last one."""

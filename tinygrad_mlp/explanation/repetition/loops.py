@@ -7,7 +7,7 @@ relative to t become one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import permutations
 from typing import Any
 
@@ -24,6 +24,9 @@ MOST_PERMUTED = 4
 
 Place = tuple[str, int]
 """A name that the quantities of a kind have in common, and the number of the step."""
+
+JOINING = OPS["concatenate"], OPS["stack"]
+"""Operations that put what all steps have beside each other."""
 
 
 class Loop:
@@ -82,8 +85,9 @@ class Loop:
                 self.carried.add(base)
 
     def is_derived(self, base: Base) -> bool:
-        """Whether the derivative with respect to a base is a quantity of each step."""
-        return base in self.carried or base in self.slopes and base not in self.places
+        """Whether the derivative with respect to a base is a quantity of each step, or of all."""
+        of_all = self.places and base.call is not None and base.call.op in JOINING
+        return base in self.carried or of_all or base in self.slopes and base not in self.places
 
     def place_of_derivative(self, of: Base) -> Place | None:
         """The place of the derivative with respect to a base."""
@@ -113,21 +117,25 @@ class Loop:
 
         That is no array of a step itself, or the derivative by what is joined of all steps.
         """
-        joined = {delta for delta, of in deltas.items() if of.called(OPS["concatenate"])}
+        joined = {delta for delta, of in deltas.items() if of.call and of.call.op in JOINING}
         found: dict[Any, dict[int, Base]] = {}
         first = min(self.numbers, default=0)
         for base in bases if self.places else ():
             made = base.called(ops.getitem)
             template = made.static["template"] if made and base.name is None else ()
+            if made is None or not template or not (
+                    made.args[0].single in joined or self.step_of(made.args[0]) is None):
+                continue
+            axis, start = row_of(template)
             cuts = [c for c in template if c != slice(None)]
-            if made and len(cuts) == 1 and isinstance(cuts[0], slice) and cuts[0].stop and (
-                    cuts[0].step is None and (
-                        made.args[0].single in joined or self.step_of(made.args[0]) is None)):
-                start = cuts[0].start or 0
+            width = 1
+            if start < 0 and len(cuts) == 1 and isinstance(cuts[0], slice) and cuts[0].stop and (
+                    cuts[0].step is None):
+                axis, start = template.index(cuts[0]), cuts[0].start or 0
                 width = cuts[0].stop - start
-                key = made.args[0].key, template.index(cuts[0]), width
-                if width > 0 and start % width == 0:
-                    found.setdefault(key, {})[first + start // width] = base
+            if start >= 0 and width > 0 and start % width == 0:
+                key = made.args[0].key, axis, width
+                found.setdefault(key, {})[first + start // width] = base
         for members in found.values():
             if sorted(members) == self.numbers:
                 self.blocks |= {base: t for t, base in members.items()}
@@ -240,6 +248,13 @@ class Loop:
 def block_of(a: Any, *, template: Any, index: str) -> Any:
     """The part of an array that belongs to a step."""
     return a[template]
+
+
+def row_of(template: Sequence[Any]) -> tuple[int, int]:
+    """The axis that an index takes one row of, and which; row −1 of axis 0 for other indices."""
+    axis = next((axis for axis, cut in enumerate(template) if type(cut) is int), -1)
+    whole = all(cut == slice(None) for place, cut in enumerate(template) if place != axis)
+    return (axis, template[axis]) if axis >= 0 and whole else (0, -1)
 
 
 def argument_of(call: Base) -> Base | None:

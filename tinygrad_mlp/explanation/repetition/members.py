@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Node, Value
-from tinygrad_mlp.explanation.repetition.loops import Loop, Place
+from tinygrad_mlp.explanation.repetition.loops import Loop, Place, row_of
 from tinygrad_mlp.explanation.repetition.repeats import Column, Repeat, find_repeats, is_call
 from tinygrad_mlp.graph_view.layer_view import arrays_of
 from tinygrad_mlp.graph_view.names import Name, layer_number, name
@@ -114,10 +114,10 @@ class StepPlanner:
     def _row(self, key: Any) -> Place | None:
         if not isinstance(key, Node) or key.op is not ops.getitem or len(key) != 1:
             return None
-        first, *others = key.static["template"]
+        _, number = row_of(key.static["template"])
         of = self.users(key_of(key[0], arrays_of(key)[0]))
-        outside = origin(key[0]) is None and not others and isinstance(first, int) and first >= 0
-        return (of.text, first + 1) if of is not None and outside else None
+        outside = origin(key[0]) is None and number >= 0
+        return (of.text, number + 1) if of is not None and outside else None
 
     def first_of(self, column: Column) -> int:
         """The number of the first member of a column without numbers of its own."""
