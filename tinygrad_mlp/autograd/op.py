@@ -87,8 +87,7 @@ class Sample:
     __slots__ = ("args", "static")
 
     def __init__(self, *args: Any, **static: Any) -> None:
-        self.args = args
-        self.static = static
+        self.args, self.static = args, static
 
     def __repr__(self) -> str:
         shown = [f"array{np.shape(a)}" for a in self.args]
@@ -190,10 +189,8 @@ class Op:
         self.forward = self.__wrapped__ = record.forward  # inspect and doctest see through it
         self.__module__ = record.forward.__module__
         self.__doc__ = _documentation(record)
-        self.outputs = record.outputs
-        self.nondifferentiable = record.nondifferentiable
-        self.provenance = record.provenance
-        self.floating = record.floating
+        self.outputs, self.floating = record.outputs, record.floating
+        self.nondifferentiable, self.provenance = record.nondifferentiable, record.provenance
         self.add_share = record.add_share
         parameters = parameters_of(record.forward)
         arrays = [p for p in parameters if p.kind is not KEYWORD_ONLY]
@@ -336,6 +333,8 @@ class Op:
         Raises:
             InvalidArgumentError: too many arguments, an unknown name, or one missing.
         """
+        if not static and len(args) == self.arity and self.required == self.arrays:
+            return args, dict(self.defaults)  # the usual case
         names = list(self.defaults) if self.variadic else [*self.arrays, *self.defaults]
         in_order = () if self.variadic else args
         if len(in_order) > len(names):
@@ -354,9 +353,8 @@ class Op:
         return arrays, {name: given.get(name, value) for name, value in self.defaults.items()}
 
     def _bad_call(self, what: str) -> errors.InvalidArgumentError:
-        signature = inspect.signature(self.forward)
         return errors.InvalidArgumentError(
-            f"{self.name}() expects {self.name}{signature}. Got {what}.")
+            f"{self.name}() expects {self.name}{inspect.signature(self.forward)}. Got {what}.")
 
     # -- the gradient --------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class Tensor(Value):
                     f"backward() without a gradient expects a scalar. Got a tensor of shape "
                     f"{data.shape}: reduce it first, e.g. with .sum(), or pass the derivative of "
                     f"the final output with respect to it as backward(gradient).")
-            gradient = np.array(1, data.dtype).reshape(data.shape)  # a third of np.ones
+            gradient = np.array(1, data.dtype, ndmin=data.ndim)  # a third of np.ones
         else:
             gradient = direction(gradient, "backward()", "gradient")
             if gradient.shape != data.shape:
@@ -141,8 +141,7 @@ class Tensor(Value):
         if node.arrays is None:
             raise errors.GraphReleasedError(
                 "retain_grad(): this tensor's graph was released already.")
-        if node.retained is None:
-            node.retained = []
+        node.retained = node.retained or []
         if not any(known() is self for known in node.retained):
             node.retained.append(weakref.ref(self))
 

@@ -79,7 +79,8 @@ class Sequential(Module):
 
 def as_input(x: Operand) -> Any:
     """Return the input of a layer as an array or a tensor."""
-    return x if isinstance(x, Value) else as_array(x, "a layer")
+    plain = type(x) is np.ndarray or isinstance(x, Value)
+    return x if plain else as_array(x, "a layer")
 
 
 def weight_and_bias(layer: str, shape: tuple[int, ...], bias: bool, init: Initialiser,
