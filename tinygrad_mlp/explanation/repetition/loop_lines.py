@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op, op
-from tinygrad_mlp.explanation.algebra.monomial import Base, Monomial, Shape
+from tinygrad_mlp.explanation.algebra.monomial import ONE, Base, Monomial, Shape
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, whole
 from tinygrad_mlp.explanation.expressions.expression import Application, Expression, Symbol
 from tinygrad_mlp.explanation.expressions.making import apply
@@ -199,7 +199,8 @@ class LoopWriter(Writer):
             if t is None:
                 rest[m] = c
             else:
-                groups.setdefault((c, self.loop.relative_product(m, t)), []).append((t, m))
+                key = c, self.loop.relative(Polynomial(p.shape, {m: ONE}), t)
+                groups.setdefault(key, []).append((t, m))
         sums = []
         for (c, _), members in groups.items():
             members.sort(key=lambda member: member[0])

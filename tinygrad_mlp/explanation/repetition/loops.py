@@ -8,19 +8,15 @@ relative to t become one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS, op
-from tinygrad_mlp.explanation.algebra.monomial import SUMMED, AppliedOp, Base, Monomial
-from tinygrad_mlp.explanation.algebra.polynomial import Polynomial
+from tinygrad_mlp.explanation.algebra.monomial import AppliedOp, Base
+from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, collected
 from tinygrad_mlp.graph_view.names import LAYERED, Name, UniqueNames, name
-
-MOST_PERMUTED = 4
-"""The most summed indices whose orders are all tried."""
 
 Place = tuple[str, int]
 """A name that the quantities of a kind have in common, and the number of the step."""
@@ -36,7 +32,8 @@ class Loop:
     ``slopes[z]`` is ("δ", 3) for an argument of an operation, the derivative with respect to which
     is called so. `carried` are sums that the next step takes, and `derivatives` the letters of
     derivatives. `planned` are the places of values of the graph by their keys, and `main` is the
-    letter of what a step computes. `index` is the letter for the number of a step.
+    letter of what a step computes. `index` is the letter for the number of a step. Steps that are
+    alike are found by what `compared` makes of them; `shown` is for what is written.
     """
 
     def __init__(self, index: str) -> None:
@@ -54,7 +51,8 @@ class Loop:
         self.derivatives: set[str] = set()
         self.blocks: dict[Base, int] = {}
         self.names: dict[Place, Name] = {}
-        self.every: dict[Any, Base] = {}
+        self.shown = EveryStepsBases(self)
+        self.compared = EveryStepsBases(self)
 
     def settle(self, values: Mapping[Any, Polynomial]) -> None:
         """Learn the bases of what was planned from the values of a graph by their keys."""
@@ -157,56 +155,12 @@ class Loop:
         return None if known else self.step_of(base.definition)
 
     def relative(self, made: Polynomial | AppliedOp, t: int) -> Any:
-        """What is made of bases, with the places of these relative to t, to be compared."""
-        if isinstance(made, Polynomial):
-            return frozenset((c, self.relative_product(m, t)) for m, c in made.terms.items())
-        args = tuple(None if a is None else self.relative(a, t) for a in made.args)
-        return made.op, args, repr(made.static), made.index
-
-    def relative_product(self, monomial: Monomial, t: int) -> Any:
-        """The same of a monomial, however its summed indices are numbered."""
-        factors = [(self.relative_base(f.base, t), f.indices, f.exponent) for f in monomial]
-        summed = sorted({i for f in monomial for i in f.indices if i >= SUMMED})
-        if not 2 <= len(summed) <= MOST_PERMUTED:
-            return frozenset(factors)
-        orders = (dict(zip(summed, order, strict=True)) for order in permutations(summed))
-        return min((frozenset((base, tuple(new.get(i, i) for i in indices), exponent)
-                              for base, indices, exponent in factors) for new in orders), key=hash)
-
-    def relative_base(self, base: Base, t: int) -> Any:
-        """The same of a base."""
-        made = base.definition
-        if base in self.places:
-            letter, number = self.places[base]
-            return letter, number - t
-        if base in self.blocks:
-            return self.blocks[base] - t, made.args[0].key
-        if base.name is not None or made is None:
-            return base.number
-        return self.relative(made, t)
+        """What is equal for two steps that are written alike."""
+        return identity(self.compared.of(made, t))
 
     def common(self, made: Any, t: int) -> Any:
         """What is made of bases at step t as it is at every step, with bases ``h_t``, ``x_t``."""
-        if isinstance(made, Polynomial):
-            return Polynomial(made.shape, {
-                tuple(f._replace(base=self._common_base(f.base, t)) for f in m): c
-                for m, c in made.terms.items()})
-        args = tuple(None if a is None else self.common(a, t) for a in made.args)
-        return AppliedOp(made.op, args, made.static, made.index)
-
-    def _common_base(self, base: Base, t: int) -> Base:
-        made = base.definition
-        if base in self.places:
-            letter, number = self.places[base]
-            offset = number - t
-            key = letter, offset, base.shape
-            return self._made(key, base, self.name(letter, offset), None)
-        if base in self.blocks:
-            block = {**made.static, "index": self.index}
-            return self._made((base, t), base, None, AppliedOp(block_of, made.args, block))
-        if base.name is not None or made is None:
-            return base
-        return self._made((base, t), base, None, self.common(made, t))
+        return self.shown.of(made, t)
 
     def name(self, letter: str, offset: int) -> Name:
         """``h_t``, ``h_{t−1}``, ``δ_{t+1}``: what every step has, or the one before or after."""
@@ -235,14 +189,57 @@ class Loop:
             return Name(text, r"\delta", rf"^{{{of.latex}}}_{{{index}}}")
         return Name(text, main, f"^{{({index})}}" if layered else f"_{{{index}}}")
 
+
+class EveryStepsBases:
+    """The bases that the steps of a loop have in common, each made once.
+
+    Those of a number are one and the same, with the shape that it has at each step.
+    """
+
+    def __init__(self, loop: Loop) -> None:
+        self.loop = loop
+        self.numbers: dict[Any, float] = {}
+        self.bases: dict[Any, Base] = {}
+
+    def of(self, made: Any, t: int) -> Any:
+        """What is made of bases at step t, made of those in common."""
+        if isinstance(made, Polynomial):
+            return collected(made.shape, (
+                (tuple(f._replace(base=self._base(f.base, t)) for f in m), c)
+                for m, c in made.terms.items()))
+        args = tuple(None if a is None else self.of(a, t) for a in made.args)
+        return AppliedOp(made.op, args, made.static, made.index)
+
+    def _base(self, base: Base, t: int) -> Base:
+        made, loop = base.definition, self.loop
+        if base in loop.places:
+            letter, number = loop.places[base]
+            return self._made((letter, number - t), base, loop.name(letter, number - t), None)
+        if base in loop.blocks:
+            block = AppliedOp(block_of, made.args, {**made.static, "index": loop.index})
+            return self._made((loop.blocks[base] - t, made.args[0].key), base, None, block)
+        if base.name is not None or made is None:
+            return base
+        every = self.of(made, t)
+        return self._made(identity(every), base, None, every)
+
     def _made(self, key: Any, like: Base, name: Name | None, definition: Any) -> Base:
-        if key not in self.every:
+        if (key, like.shape) not in self.bases:
             # A number of its own, next to that of what it stands for, where it is written, too.
-            number = like.number + (len(self.every) + 1) * 1e-6
-            made = Base(number, like.shape, definition, np.ones(like.shape))
+            number = self.numbers.setdefault(key, like.number + (len(self.bases) + 1) * 1e-6)
+            made = self.bases[key, like.shape] = Base(
+                number, like.shape, definition, np.ones(like.shape))
             made.name = name
-            self.every[key] = made
-        return self.every[key]
+        return self.bases[key, like.shape]
+
+
+def identity(made: Polynomial | AppliedOp) -> Any:
+    """What is equal for equal sums and calls, whatever their shapes."""
+    if isinstance(made, Polynomial):
+        return made.key[1]
+    args = tuple(None if a is None else identity(a) for a in made.args)
+    return made.op, args, repr(made.static), made.index
+
 
 @op(register=False, latex=lambda a, template, index: f"{a}_{{{index}}}")
 def block_of(a: Any, *, template: Any, index: str) -> Any:
