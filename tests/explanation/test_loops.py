@@ -267,6 +267,20 @@ def test_what_a_layer_uses_twice_has_a_name():
     assert len(text.splitlines()) == 16
 
 
+def test_what_is_zero_at_each_step_is_no_quantity():
+    def loss(W, x):
+        h = np.zeros(3)
+        for row in x:
+            z = W @ h
+            c = z - z
+            h = tg.tanh(z + row + c)
+        return tg.sum(h)
+
+    lines = closed_form(loss, {"W": weights((3, 3))["W1"], **data(x=(4, 3))}).text.splitlines()
+
+    assert lines[:2] == ["z_t = W h_{t−1}", "h_t = tanh(x_t + z_t)"]
+
+
 def test_what_is_long_has_a_name_at_each_step():
     def loss(w, X, y):
         for _ in range(5):

@@ -145,11 +145,8 @@ class Rewriting:
         if len(lengths) > 1:
             return None
         axes = [OPEN, *free]
-        inside = self._bracket_of(rests, axes, p.shape, lengths.pop())
-        if len(inside.terms) > 1 or not all(
-                any(0 in f.indices for f in m) for m in inside.terms):
-            return None
-        return contracted(p.shape, [(inside, axes)])
+        return contracted(
+            p.shape, [(self._bracket_of(rests, axes, p.shape, lengths.pop()), axes)])
 
     def _bracket_of(self, rests: Iterable[tuple[Monomial, Fraction, int]], axes: list[int],
                     shape: Shape, length: int) -> Polynomial:
@@ -186,8 +183,6 @@ class Rewriting:
                 return None
             rests.append((rest, c, s))
         inside = self._bracket_of(rests, axes, p.shape, f.base.shape[spot])
-        if vector and len(inside.terms) > 1:
-            return None
         around = [OPEN if place == spot else i for place, i in enumerate(f.indices)]
         return contracted(p.shape, [(whole(f.base), around), (inside, axes)])
 

@@ -140,8 +140,6 @@ class Network:
 
     def _mean(self, matrices: list[Part], s: int, t: int) -> Part | None:
         """The mean over an index, if there is a factor 1/n that belongs to it."""
-        if self.mean_of is None:
-            return None
         axis = 0 if matrices[0].rows == s else 1
         e = merged(matrices, *((t, s) if axis else (s, t)))
         if e.shape[axis] != self.mean_of:
@@ -155,13 +153,13 @@ class Network:
               shape: Shape) -> Expression:
         """What is left without sums: matrices, columns and rows over the axes of the result."""
         scalars = [p.expression for p in parts if not p.indices]
-        if len(shape) == 1 and rows is not None:
+        if len(shape) == 1:
             parts = [p._replace(rows=rows, columns=None, expression=shaped(
-                p.expression, p.expression.shape[::-1])) if p.spread and p.columns == rows else p
+                p.expression, p.expression.shape[::-1])) if p.columns == rows else p
                 for p in parts]
         both = [p for p in parts if len(p.indices) == 2]
-        left = [p for p in parts if rows is not None and p.indices == {rows}]
-        right = [p for p in parts if columns is not None and p.indices == {columns}]
+        left = [p for p in parts if p.indices == {rows}]
+        right = [p for p in parts if p.indices == {columns}]
         total: Expression | None = None
         if both:
             total = merged(both, rows, columns)
@@ -174,8 +172,7 @@ class Network:
                 total = matmul(_diagonal(left, rows), total)
             if right:
                 total = matmul(total, _diagonal(right, columns))
-            if spread:
-                total = quotient([*((p.expression, p.below) for p in spread), (total, False)])
+            total = quotient([*((p.expression, p.below) for p in spread), (total, False)])
         elif left or right:
             total = _of_vectors(left, right, rows, columns, shape)
         if total is not None and math.prod(total.shape) == math.prod(shape):
