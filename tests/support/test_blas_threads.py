@@ -187,7 +187,7 @@ def inside_a_child():
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="no os.fork")
 @pytest.mark.parametrize("where", ["beside a thread that is inside", "inside"])
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*fork")  # of Python, and of JAX where it is loaded
 def test_a_forked_process_may_set_a_number(where, two_threads):
     child = multiprocessing.get_context("fork").Process(target=inside_a_child)
     if where == "inside":
