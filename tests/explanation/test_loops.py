@@ -556,3 +556,47 @@ def test_states_that_are_put_into_an_array_are_those_of_all_steps(axis, stored):
         "∂L/∂Wx = Σ_t X_tᵀ δ_t",
         "∂L/∂Wh = Σ_t h_{t−1}ᵀ δ_t",
     ]
+
+
+def sliced(z, n):
+    return tg.sigmoid(z[..., :n]), tg.sigmoid(z[..., n:2 * n]), tg.sigmoid(z[..., 2 * n:3 * n]), (
+        tg.tanh(z[..., 3 * n:]))
+
+
+def cut(z, n):
+    i, f, o, g = np.split(z, 4, axis=-1)
+    return tg.sigmoid(i), tg.sigmoid(f), tg.sigmoid(o), tg.tanh(g)
+
+
+@pytest.mark.parametrize("parts", [sliced, cut])
+@pytest.mark.parametrize("batch", [(), (4,)])
+def test_gates_that_are_one_product_have_one_derivative(parts, batch):
+    def loss(Wx, Wh, b, x, y, h_0, c_0):
+        h, c = h_0, c_0
+        for t in range(len(x)):
+            z = x[t] @ Wx + h @ Wh + b
+            i, f, o, g = parts(z, 3)
+            c = f * c + i * g
+            h = o * tg.tanh(c)
+        return tg.sum((h - y) ** 2) / 2
+
+    rng = np.random.default_rng(0)
+    shapes = {"Wx": (2, 12), "Wh": (3, 12), "b": (12,)}
+    weights = {n: tg.Tensor(rng.normal(size=s), requires_grad=True) for n, s in shapes.items()}
+    states = {name: (*batch, 3) for name in ("y", "h_0", "c_0")}
+    lines = lines_of(loss, weights | data(x=(5, *batch, 2), **states))
+
+    assert lines[0] == f"z_t = {'x_t Wx + h_{t−1} Wh' if batch else 'Wxᵀ x_t + Whᵀ h_{t−1}'} + b"
+    assert lines[5:14] == [
+        "c_t = i_t ⊙ g_t + f_t ⊙ c_{t−1}",
+        "h_t = o_t ⊙ tanh(c_t)",
+        "δh_5 = h_5 − y",
+        "δc_5 = o_5 ⊙ δh_5 ⊙ (1 − tanh²(c_5))",
+        "δg_t = i_t ⊙ δc_t ⊙ (1 − g_t²)",
+        "δo_t = o_t ⊙ tanh(c_t) ⊙ δh_t ⊙ (1 − o_t)",
+        "δf_t = f_t ⊙ c_{t−1} ⊙ δc_t ⊙ (1 − f_t)",
+        "δi_t = i_t ⊙ g_t ⊙ δc_t ⊙ (1 − i_t)",
+        "δz_t = [δi_t, δf_t, δo_t, δg_t]",
+    ]
+    assert lines[-1] == ("∂L/∂b = Σ_t δz_tᵀ 1" if batch else "∂L/∂b = Σ_t δz_t")
+    assert len(lines) == 19

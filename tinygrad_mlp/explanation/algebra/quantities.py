@@ -90,11 +90,11 @@ class Quantities(Numbers):
 
     def _note_part(self, base: Base, source: Base, template: Sequence[Any]) -> None:
         """Note the sums of a part of an array along axes that it has as a whole."""
-        cuts = [*template, *[slice(None)] * (len(source.shape) - len(template))]
-        if all(isinstance(cut, (int, slice)) for cut in cuts):
-            kept = [axis for axis, cut in enumerate(cuts) if isinstance(cut, slice)]
+        cuts = cuts_of(template, len(source.shape))
+        if all(isinstance(cut, (int, slice)) for cut in cuts.values()):
+            kept = [i for i in range(len(source.shape)) if not isinstance(cuts.get(i), int)]
             for axis, old in enumerate(kept):
-                if old in source.sums and cuts[old] == slice(None):
+                if old in source.sums and old not in cuts:
                     base.sums[axis] = source.sums[old]
                     self.parts[base, axis] = self.parts.get((source, old), (source, old))
 
@@ -214,6 +214,15 @@ class Quantities(Numbers):
         operands[0] = g, [new[i] for i in range(len(shape))]
         operands += [(whole(h.base, h.exponent), [new[i] for i in h.indices]) for h in rest]
         return contracted(f.base.shape, operands, c)
+
+
+def cuts_of(template: Sequence[Any], ndim: int) -> dict[int, Any]:
+    """What an index takes of each axis that it does not take whole."""
+    place = template.index(Ellipsis) if Ellipsis in template else len(template)
+    rest = template[place + 1 :]
+    whole = [slice(None)] * (ndim - place - len(rest))
+    return {axis: cut for axis, cut in enumerate((*template[:place], *whole, *rest))
+            if cut != slice(None)}
 
 
 def content(p: Polynomial) -> Fraction:

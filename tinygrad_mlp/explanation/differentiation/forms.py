@@ -16,6 +16,7 @@ from tinygrad_mlp.autograd.ops.shapes.indexing import IndexSlot
 from tinygrad_mlp.explanation.algebra.monomial import Shape
 from tinygrad_mlp.explanation.algebra.numbers import HALF, number
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial
+from tinygrad_mlp.explanation.algebra.quantities import cuts_of
 from tinygrad_mlp.explanation.algebra.translation import (
     FORMS,
     LETTERS,
@@ -79,13 +80,11 @@ def _getitem(t: Translation, a: Args, s: Static, shape: Shape) -> Any:
 
 def _of_any_part(x: Polynomial, template: Sequence[Any], shape: Shape) -> Polynomial | None:
     """A part of what is the same along the axes that are cut."""
-    cuts = [cut for cut in template if cut != slice(None)]
-    axes = [axis for axis, cut in enumerate(template) if cut != slice(None)]
-    if any(type(cut) is not int and not isinstance(cut, slice) for cut in cuts) or any(
-            axis in f.indices for axis in axes for m in x.terms for f in m):
+    cuts = cuts_of(template, len(x.shape))
+    if any(type(cut) is not int and not isinstance(cut, slice) for cut in cuts.values()) or any(
+            axis in f.indices for axis in cuts for m in x.terms for f in m):
         return None
-    left = [axis for axis in range(len(x.shape)) if axis not in axes or (
-        isinstance(template[axis], slice))]
+    left = [axis for axis in range(len(x.shape)) if not isinstance(cuts.get(axis), int)]
     return x.rearranged({old: new for new, old in enumerate(left)}, shape)
 
 

@@ -59,6 +59,13 @@ def mean_along(a: Any, *, axis: int) -> Any:
     return np.mean(a, axis=axis, keepdims=True)
 
 
+@op(register=False, latex=lambda *parts, axis: (
+    "[" + (", " if axis == parts[0].ndim - 1 else "; ").join(map(str, parts)) + "]"))
+def side_by_side(*parts: Any, axis: int) -> Any:
+    """Arrays beside each other, or one below the other, along an axis."""
+    return np.concatenate(parts, axis=axis)
+
+
 def apply(op: Op, shape: Shape, /, *args: Expression, **static: Any) -> Expression:
     """An application of an operation."""
     floats = [a.dtype for a in args if a.dtype.kind == "f" and (

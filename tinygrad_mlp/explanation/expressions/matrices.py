@@ -26,7 +26,7 @@ from tinygrad_mlp.explanation.algebra.monomial import (
 )
 from tinygrad_mlp.explanation.algebra.numbers import HALF
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial
-from tinygrad_mlp.explanation.algebra.quantities import leading
+from tinygrad_mlp.explanation.algebra.quantities import cuts_of, leading
 from tinygrad_mlp.explanation.expressions.expression import Application, Expression, Number, Symbol
 from tinygrad_mlp.explanation.expressions.indices import (
     index_sum,
@@ -43,6 +43,7 @@ from tinygrad_mlp.explanation.expressions.making import (
     is_made_by,
     quotient,
     shaped,
+    side_by_side,
     transposed,
 )
 from tinygrad_mlp.explanation.expressions.networks import Network, part
@@ -91,8 +92,31 @@ class Writer:
             return Number(total.number, p.shape, float)
         return apply(ops.broadcast_to, p.shape, total, shape=p.shape)
 
+    def joined_parts(self, p: Polynomial) -> Expression | None:
+        """What is put into all parts of an array along an axis: ``[a, b, c]``."""
+        parts: list[tuple[int, int, int, Polynomial]] = []
+        for m, c in p.terms.items():
+            made = Polynomial(p.shape, {m: ONE}).called(ops.scatter_add)
+            cuts = cuts_of(made.static["template"], len(p.shape)) if made is not None else {}
+            if made is None or m[0].base.name is not None or len(made.args) > 1 or not all(
+                    isinstance(cut, slice) and cut.step is None for cut in cuts.values()):
+                return None
+            parts += [(axis, *cut.indices(p.shape[axis])[:2], made.args[0].scaled(c))
+                      for axis, cut in cuts.items()]
+        parts.sort(key=lambda part: part[:3])
+        ends = [(axis, stop) for axis, _, stop, _ in parts]
+        starts = [(axis, start) for axis, start, *_ in parts]
+        if not parts or len(parts) != len(p.terms) or (
+                [(parts[0][0], 0), *ends] != [*starts, (parts[0][0], p.shape[parts[0][0]])]):
+            return None
+        return apply(side_by_side, p.shape, *(
+            self.expression(self.inner(part)) for *_, part in parts), axis=parts[0][0])
+
     def sum(self, p: Polynomial) -> Expression:
         """A polynomial, in a shape that is broadcast to its own."""
+        whole = self.joined_parts(p) if len(p.terms) > 1 else None
+        if whole is not None:
+            return whole
         terms = sorted(p.terms.items(), key=lambda t: (not t[0], leading(t[0])), reverse=True)
         terms.sort(key=lambda t: t[1] < 0)
         if not terms:

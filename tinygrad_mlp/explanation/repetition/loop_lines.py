@@ -172,7 +172,7 @@ class LoopWriter(Writer):
         found: dict[int, Polynomial] = {}
         for m, c in p.terms.items():
             made = m[0].base.called(ops.scatter_add) if len(m) == 1 else None
-            axis, row = row_of(made.static["template"] if made is not None else ())
+            axis, row = row_of(made.static["template"] if made is not None else (), len(p.shape))
             if made is None or len(made.args) > 1:
                 return []
             found[row + 1] = self.inner(made.args[0].scaled(c))

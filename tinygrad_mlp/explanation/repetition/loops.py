@@ -16,6 +16,7 @@ from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import OPS, op
 from tinygrad_mlp.explanation.algebra.monomial import AppliedOp, Base
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, collected
+from tinygrad_mlp.explanation.algebra.quantities import cuts_of
 from tinygrad_mlp.graph_view.names import LAYERED, Name, UniqueNames, name
 
 Place = tuple[str, int]
@@ -58,6 +59,7 @@ class Loop:
         """Learn the bases of what was planned from the values of a graph by their keys."""
         of = {key[0] if isinstance(key, tuple) and isinstance(key[0], int) else key: p.single
               for key, p in values.items()}
+        handed_on = {of.get(key) for key in self.handed_on}
         for key, place in self.planned.items():
             base = of.get(key)
             if base is None:
@@ -80,7 +82,7 @@ class Loop:
                 short = letter == self.main or not several
                 self.slopes[own[base]] = "δ" if short else f"δ{letter}", t
             elif base in arguments and self.index == "t":
-                self.carried.add(base)
+                self.carried.add(base if base in handed_on else arguments[base])
 
     def is_derived(self, base: Base) -> bool:
         """Whether the derivative with respect to a base is a quantity of each step, or of all."""
@@ -124,14 +126,13 @@ class Loop:
             if made is None or not template or not (
                     made.args[0].single in joined or self.step_of(made.args[0]) is None):
                 continue
-            axis, start = row_of(template)
-            cuts = [c for c in template if c != slice(None)]
-            width = 1
-            if start < 0 and len(cuts) == 1 and isinstance(cuts[0], slice) and cuts[0].stop and (
-                    cuts[0].step is None):
-                axis, start = template.index(cuts[0]), cuts[0].start or 0
-                width = cuts[0].stop - start
-            if start >= 0 and width > 0 and start % width == 0:
+            cuts = cuts_of(template, len(made.args[0].shape))
+            axis, cut = next(iter(cuts.items()))
+            start, width = (cut, 1) if type(cut) is int else (-1, 0)
+            if isinstance(cut, slice) and cut.step is None:
+                start, stop, _ = cut.indices(made.args[0].shape[axis])
+                width = stop - start
+            if len(cuts) == 1 and start >= 0 and width > 0 and start % width == 0:
                 key = made.args[0].key, axis, width
                 found.setdefault(key, {})[first + start // width] = base
         for members in found.values():
@@ -247,11 +248,10 @@ def block_of(a: Any, *, template: Any, index: str) -> Any:
     return a[template]
 
 
-def row_of(template: Sequence[Any]) -> tuple[int, int]:
+def row_of(template: Sequence[Any], ndim: int) -> tuple[int, int]:
     """The axis that an index takes one row of, and which; row −1 of axis 0 for other indices."""
-    axis = next((axis for axis, cut in enumerate(template) if type(cut) is int), -1)
-    whole = all(cut == slice(None) for place, cut in enumerate(template) if place != axis)
-    return (axis, template[axis]) if axis >= 0 and whole else (0, -1)
+    (axis, cut), *others = cuts_of(template, ndim).items() or [(0, None)]
+    return (axis, cut) if type(cut) is int and not others else (0, -1)
 
 
 def argument_of(call: Base) -> Base | None:

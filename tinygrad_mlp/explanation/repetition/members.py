@@ -114,7 +114,7 @@ class StepPlanner:
     def _row(self, key: Any) -> Place | None:
         if not isinstance(key, Node) or key.op is not ops.getitem or len(key) != 1:
             return None
-        _, number = row_of(key.static["template"])
+        _, number = row_of(key.static["template"], np.ndim(arrays_of(key)[0]))
         of = self.users(key_of(key[0], arrays_of(key)[0]))
         outside = origin(key[0]) is None and number >= 0
         return (of.text, number + 1) if of is not None and outside else None
