@@ -600,3 +600,40 @@ def test_gates_that_are_one_product_have_one_derivative(parts, batch):
     ]
     assert lines[-1] == ("∂L/∂b = Σ_t δz_tᵀ 1" if batch else "∂L/∂b = Σ_t δz_t")
     assert len(lines) == 19
+
+
+@pytest.mark.parametrize(("read", "written"), [(6, 4), (3, 5), (4, 4)])
+def test_an_encoder_and_a_decoder_are_two_recursions(read, written):
+    def loss(We, Ue, Wd, Ud, V, x, u, y, h_0):
+        h = h_0
+        for t in range(len(x)):
+            h = tg.tanh(We @ x[t] + Ue @ h)
+        s, total = h, 0
+        for t in range(len(u)):
+            s = tg.tanh(Wd @ u[t] + Ud @ s)
+            total = total + tg.sum((V @ s - y[t]) ** 2) / 2
+        return total
+
+    rng = np.random.default_rng(0)
+    shapes = {"We": (3, 2), "Ue": (3, 3), "Wd": (3, 2), "Ud": (3, 3), "V": (2, 3)}
+    weights = {n: tg.Tensor(rng.normal(size=s), requires_grad=True) for n, s in shapes.items()}
+    closed = closed_form(loss, weights | data(
+        x=(read, 2), u=(written, 2), y=(written, 2), h_0=(3,)))
+
+    assert closed.text.splitlines() == [
+        "h_t = tanh(We x_t + Ue h_{t−1})",
+        f"s_0 = h_{read}",
+        "s_t = tanh(Wd u_t + Ud s_{t−1})",
+        "e_t = V s_t − y_t",
+        f"δs_{written} = (Vᵀ e_{written}) ⊙ (1 − s_{written}²)",
+        "δs_t = (Udᵀ δs_{t+1} + Vᵀ e_t) ⊙ (1 − s_t²)",
+        f"δh_{read} = (Udᵀ δs_1) ⊙ (1 − h_{read}²)",
+        "δh_t = (Ueᵀ δh_{t+1}) ⊙ (1 − h_t²)",
+        "∂L/∂We = Σ_t δh_t x_tᵀ",
+        "∂L/∂Ue = Σ_t δh_t h_{t−1}ᵀ",
+        "∂L/∂Wd = Σ_t δs_t u_tᵀ",
+        "∂L/∂Ud = Σ_t δs_t s_{t−1}ᵀ",
+        "∂L/∂V = Σ_t e_t s_tᵀ",
+    ]
+    assert any(line.startswith("h_t") and line.endswith(f"t = 1, …, {read}")
+               for line in closed.glossary)

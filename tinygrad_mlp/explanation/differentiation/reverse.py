@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.backward import unbroadcast
-from tinygrad_mlp.autograd.graph import Value
+from tinygrad_mlp.autograd.graph import Node, Value
 from tinygrad_mlp.explanation.algebra.monomial import SUMMED, AppliedOp, Base, sizes
 from tinygrad_mlp.explanation.algebra.numbers import Meanings, number
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, whole
@@ -17,6 +17,7 @@ from tinygrad_mlp.explanation.differentiation.forms import RULES
 from tinygrad_mlp.explanation.differentiation.forward import Forward
 from tinygrad_mlp.explanation.expressions.making import SIGMOIDS
 from tinygrad_mlp.explanation.repetition.loop_lines import LoopWriter
+from tinygrad_mlp.explanation.repetition.loops import Place
 from tinygrad_mlp.explanation.repetition.members import find_loop
 from tinygrad_mlp.explanation.repetition.stacks import MatrixStack, StackWriter
 from tinygrad_mlp.graph_view.layer_view import Recorded
@@ -57,11 +58,23 @@ class Reverse(Forward):
             stack = MatrixStack(length, "h")
             self.writer = StackWriter(stack, self.simplifier.shown, sigmoid)
         self.reader = RuleReader(self.t)
+        self.entered: dict[Place, Base] = {}
         self.record_all()
         self.loop.settle(self.values)
         self.first_derivative = len(self.t.bases)
         self.simplifier.most = FORMS_PER_BASE * (len(self.t.bases) + 5)
         self.gradients = self.differentiate()
+
+    def argument(self, node: Node, position: int) -> Polynomial | None:
+        """An argument of a node; what another loop ends with is what this one begins with."""
+        p, place = super().argument(node, position), self.loop.entries.get((node, position))
+        if p is None or place is None:
+            return p
+        if place not in self.entered:
+            base = self.entered[place] = self.t.base(p.shape, p)
+            self.loop.enter(base, place, self.naming.names, derivative=False)
+            self.loop.initial.add(base)
+        return whole(self.entered[place])
 
     def differentiate(self) -> list[Polynomial]:
         """The gradients of the targets."""

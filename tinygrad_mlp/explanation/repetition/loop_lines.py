@@ -176,7 +176,7 @@ class LoopWriter(Writer):
             if made is None or len(made.args) > 1:
                 return []
             found[row + 1] = self.inner(made.args[0].scaled(c))
-        if not found or sorted(found) != self.loop.numbers or len(found) != p.shape[axis] or len(
+        if not found or sorted(found) not in self.loop.spans or len(found) != p.shape[axis] or len(
                 {self.loop.relative(q, t) for t, q in found.items()}) > 1:
             return []
         name = self.loop.name("x", 0)
@@ -215,13 +215,14 @@ class LoopWriter(Writer):
 
     def written_out(self, base: Base) -> Expression:
         """The definition of a base; what is joined of all steps by what every step has."""
-        made, loop, numbers = base.call, self.loop, self.loop.numbers
+        made, loop = base.call, self.loop
         if made is not None and base in loop.blocks:
             return Application(block_of, [self.expression(made.args[0])], {
                 **made.static, "index": loop.blocks[base]}, base.shape, float)
-        of_steps = made is not None and made.op in JOINING and (
-            [loop.step_of(a) for a in made.args] == numbers)
-        if made is None or not of_steps or len(set(map(loop.relative, made.args, numbers))) > 1:
+        joining = made is not None and made.op in JOINING
+        numbers = [loop.step_of(a) or 0 for a in made.args] if made is not None and joining else []
+        if made is None or numbers not in loop.spans or (
+                len(set(map(loop.relative, made.args, numbers))) > 1):
             return super().written_out(base)
         every = loop.common(made.args[0], numbers[0])
         return Application(joined, [self.expression(p) for p in (every, *made.args)], {
@@ -239,7 +240,10 @@ class LoopWriter(Writer):
         (first, start), (last, _) = members[0], members[-1]
         steps = [super(LoopWriter, self).sum(Polynomial(shape, {m: c})) for _, m in members]
         every = super().sum(self.loop.common(Polynomial(shape, {start: c}), first))
-        index, numbers = self.loop.index, self.loop.numbers
-        whole = len(members) == len(numbers)
+        index, numbers = self.loop.index, [t for t, _ in members]
+        letters = {letter for f in start if f.base in self.loop.places
+                   for letter, t in [self.loop.places[f.base]] if t == first}
+        whole = numbers in self.loop.spans and all(
+            self.loop.numbers_of(letter) == numbers for letter in letters)
         limits = f"_{index}" if whole else rf"_{{{index}={first}}}^{{{last}}}"
         return apply(over_steps, steps[0].shape, every, *steps, limits=limits)

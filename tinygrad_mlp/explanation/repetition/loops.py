@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Node
 from tinygrad_mlp.autograd.op import OPS, op
 from tinygrad_mlp.explanation.algebra.monomial import AppliedOp, Base
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, collected
@@ -33,8 +34,9 @@ class Loop:
     ``slopes[z]`` is ("δ", 3) for an argument of an operation, the derivative with respect to which
     is called so. `carried` are sums that the next step takes, and `derivatives` the letters of
     derivatives. `planned` are the places of values of the graph by their keys, and `main` is the
-    letter of what a step computes. `index` is the letter for the number of a step. Steps that are
-    alike are found by what `compared` makes of them; `shown` is for what is written.
+    letter of what a step computes. `entries` are arguments that are what another loop ends with.
+    `index` is the letter for the number of a step, and `spans` are the numbers that steps have.
+    Steps that are alike are found by what `compared` makes of them; `shown` is for what is written.
     """
 
     def __init__(self, index: str) -> None:
@@ -44,6 +46,8 @@ class Loop:
         self.first_values: set[Any] = set()
         self.handed_on: set[Any] = set()
         self.given: set[Any] = set()
+        self.entries: dict[tuple[Node, int], Place] = {}
+        self.spans: list[list[int]] = []
         self.places: dict[Base, Place] = {}
         self.initial: set[Base] = set()
         self.carried: set[Base] = set()
@@ -71,6 +75,7 @@ class Loop:
                 self.carried.add(base)
             elif key in self.given:
                 self.data.add(base)
+        self.spans = [self.numbers_of(letter) for letter in {of for of, _ in self.places.values()}]
         arguments = {base: z for base in self.places if base not in self.initial | self.data
                      and (z := argument_of(base)) is not None}
         own = {base: z for base, z in arguments.items() if z not in self.places}
@@ -99,11 +104,10 @@ class Loop:
         taken = f"δ{letter}" in (of for of, _ in self.slopes.values())
         return f"δ_{letter}" if taken else f"δ{letter}", t
 
-    @property
-    def numbers(self) -> list[int]:
-        """The numbers of the steps."""
-        steps = {t for base, (_, t) in self.places.items() if base not in self.initial}
-        return list(range(min(steps), max(steps) + 1)) if steps else []
+    def numbers_of(self, letter: str) -> list[int]:
+        """The numbers of the steps that have a letter."""
+        return sorted(t for base, (of, t) in self.places.items() if of == letter and (
+            base not in self.initial))
 
     def enter(self, base: Base, place: Place, names: UniqueNames, derivative: bool = True) -> Name:
         """Give a base its place, and the name for that."""
@@ -119,7 +123,7 @@ class Loop:
         """
         joined = {delta for delta, of in deltas.items() if of.call and of.call.op in JOINING}
         found: dict[Any, dict[int, Base]] = {}
-        first = min(self.numbers, default=0)
+        first = min((t for span in self.spans for t in span), default=0)
         for base in bases if self.places else ():
             made = base.called(ops.getitem)
             template = made.static["template"] if made and base.name is None else ()
@@ -136,7 +140,7 @@ class Loop:
                 key = made.args[0].key, axis, width
                 found.setdefault(key, {})[first + start // width] = base
         for members in found.values():
-            if sorted(members) == self.numbers:
+            if sorted(members) in self.spans:
                 self.blocks |= {base: t for t, base in members.items()}
 
     def step_of(self, p: Any) -> int | None:

@@ -32,10 +32,18 @@ OF_SCORES = ("softmax_cross_entropy", "sigmoid_cross_entropy")
 
 def find_loop(naming: Naming, targets: Sequence[Value], indices: str) -> Loop:
     """The loop of a graph, its members named, if its index is one of those; or one of nothing."""
-    repeats = find_repeats(naming.graph.nodes)
     wanted = {key_of(t) for t in targets}
-    own = any(numbered(column, naming.of_key) and wanted.intersection(column)
-              for r in repeats for column in r.taken)
+
+    def has_own(r: Repeat) -> bool:
+        return any(numbered(column, naming.of_key) and wanted.intersection(column)
+                   for column in r.taken)
+
+    repeats = find_repeats(naming.graph.nodes)
+    alike = [r for r in repeats if r.steps == repeats[0].steps]
+    own = any(map(has_own, alike))
+    if not own:  # loops may have different numbers of steps
+        alike = [r for r in repeats if r.steps == repeats[0].steps or r.carried and not has_own(r)]
+    repeats = sorted(alike, key=lambda r: r.start)
     handed_on = any(r.carried for r in repeats)
     shared = any(r.shared & wanted for r in repeats)
     index = "t" if not own or (handed_on and shared) else "l" if handed_on else "h"
@@ -147,9 +155,13 @@ class StepPlanner:
         before = self.repeat.carried.get(column)
         if before is not None:
             self.loop.handed_on.update(column)
-            if before not in self.loop.planned and self.has_name(before):
+            place = letter, first - self.step
+            if before in self.loop.planned:
+                if self.loop.index == "t" and before not in self.loop.first_values:
+                    self.loop.entries |= dict.fromkeys(self.repeat.entries[column], place)
+            elif self.has_name(before):
                 self.loop.first_values.add(before)
-                self._enter(before, letter, first - self.step)
+                self._enter(before, *place)
 
     def has_name(self, key: Any) -> bool:
         """Whether a value before the first step may be called as the others."""

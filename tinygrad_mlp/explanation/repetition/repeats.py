@@ -33,7 +33,7 @@ class Repeat(NamedTuple):
     `results` are the columns of their results, without those that only add something up, and
     `taken` those of what is not computed in the steps, and is another at each; what is the same at
     each is `shared`. `carried` are the values before the first step, by the column of results that
-    the next steps take instead.
+    the next steps take instead, and `entries` the arguments of the first step that have them.
     """
 
     start: int
@@ -42,6 +42,7 @@ class Repeat(NamedTuple):
     taken: list[Column]
     shared: set[Any]
     carried: dict[Column, Any]
+    entries: dict[Column, list[tuple[Node, int]]]
 
 
 class OperationOrder:
@@ -99,14 +100,16 @@ class OperationOrder:
                     self.nodes[i] for i in places)))
         column_of = {key: column for column in results for key in column}
         carried: dict[Column, Any] = {}
+        entries: dict[Column, list[tuple[Node, int]]] = {}
         taken: dict[Column, None] = {}
         shared = set()
         for first in range(start, start + p):
             rows = [self.args[i] for i in range(first, end, p)]
-            for arguments in zip(*rows, strict=True):
+            for position, arguments in enumerate(zip(*rows, strict=True)):
                 (a, key), (b, later), *_ = arguments
                 if a < start <= b:
                     carried[column_of[later]] = key
+                    entries.setdefault(column_of[later], []).append((self.nodes[first], position))
                 elif a < start and key == later:
                     shared.add(key)
                 elif a < start:
@@ -115,7 +118,7 @@ class OperationOrder:
         for column in totals:
             results.remove(column)
             del carried[column]
-        return Repeat(start, (end - start) // p, results, list(taken), shared, carried)
+        return Repeat(start, (end - start) // p, results, list(taken), shared, carried, entries)
 
     def _is_total(self, column: Column, start: int, end: int) -> bool:
         """Whether a column is that of sums, each taken by the next only."""
@@ -125,7 +128,7 @@ class OperationOrder:
 
 
 def find_repeats(nodes: Sequence[Node]) -> list[Repeat]:
-    """The longest repetition in a graph, and others of as many steps, in order."""
+    """The repetitions in a graph, the longest first."""
     order = OperationOrder(nodes)
     free = np.ones(len(nodes), bool)
     found: list[Repeat] = []
@@ -137,10 +140,9 @@ def find_repeats(nodes: Sequence[Node]) -> list[Repeat]:
                   if all(order.follows(i, p, s) for i in range(s, end - p))]
         made = min((order.repeat(p, s, end) for s in starts), key=lambda r: (
             len(r.carried), sum(not is_call(column[0]) for column in r.carried)))
-        if any(is_call(column[0]) for column in made.results) and (
-                not found or made.steps == found[0].steps):
+        if any(is_call(column[0]) for column in made.results):
             found.append(made)
-    return sorted(found, key=lambda repeat: repeat.start)
+    return found
 
 
 def is_call(key: Any) -> bool:
