@@ -216,3 +216,92 @@ def test_a_line_of_several_layers_has_none():
 
     assert closed["∂L/∂W_l"].text == "∂L/∂W_l = A_{l−1}ᵀ δ_l"
     assert "underset" not in closed["Z_l"].latex
+
+
+def norm(Z):
+    return (Z - tg.mean(Z, axis=1, keepdims=True)) / tg.std(Z, axis=1, keepdims=True)
+
+
+def drawn(**shapes):
+    rng = np.random.default_rng(0)
+    return {f"{name}{number}": tg.Tensor(rng.normal(size=shape), requires_grad=True)
+            for number in (1, 2, 3) for name, shape in shapes.items()}
+
+
+def test_blocks_of_a_transformer_are_written_once():
+    def loss(Wq1, Wk1, Wv1, U1, V1, Wq2, Wk2, Wv2, U2, V2, Wq3, Wk3, Wv3, U3, V3, X, R):
+        d = Wq1.shape[1]
+        blocks = ((Wq1, Wk1, Wv1, U1, V1), (Wq2, Wk2, Wv2, U2, V2), (Wq3, Wk3, Wv3, U3, V3))
+        for Wq, Wk, Wv, U, V in blocks:
+            N = norm(X)
+            A = tg.softmax((N @ Wq) @ (N @ Wk).T / np.sqrt(d))
+            X = X + A @ N @ Wv
+            M = norm(X)
+            X = X + tg.relu(M @ U) @ V
+        return tg.sum((X - R) ** 2) / 2
+
+    values = drawn(Wq=(4, 2), Wk=(4, 2), Wv=(4, 4), U=(4, 5), V=(5, 4)) | data(X=(6, 4), R=(6, 4))
+
+    assert closed_form(loss, values).text.splitlines() == [
+        "e_l = X_l − mean_1(X_l)",
+        "σ_l = √(mean_1(e_{l−1}²))",
+        "N_l = e_{l−1} / σ_l",
+        "A_l = softmax((1 / √d) N_l Wq_l Wk_lᵀ N_lᵀ)",
+        "S_l = A_l N_l Wv_l + X_{l−1}",
+        "ε_l = S_l − mean_1(S_l)",
+        "τ_l = √(mean_1(ε_l²))",
+        "M_l = ε_l / τ_l",
+        "B_l = ReLU(M_l U_l)",
+        "X_l = B_l V_l + S_l",
+        "δX3 = X3 − R",
+        "δB_l = (δX_l V_lᵀ) ⊙ [M_l U_l > 0]",
+        "δM_l = δB_l U_lᵀ",
+        "δS_l = (δM_l − mean_1(M_l ⊙ δM_l) ⊙ M_l − mean_1(δM_l)) / τ_l + δX_l",
+        "δ_A_l = δS_l Wv_lᵀ N_lᵀ",
+        "δA_l = A_l ⊙ (δ_A_l − (A_l ⊙ δ_A_l) 1 1ᵀ)",
+        "δN_l = A_lᵀ δS_l Wv_lᵀ + (1 / √d) δA_l N_l Wk_l Wq_lᵀ",
+        "        + (1 / √d) δA_lᵀ N_l Wq_l Wk_lᵀ",
+        "δX_l = (δN_{l+1} − mean_1(N_{l+1} ⊙ δN_{l+1}) ⊙ N_{l+1} − mean_1(δN_{l+1}))",
+        "        / σ_{l+1} + δS_{l+1}",
+        "∂L/∂Wq_l = (1 / √d) N_lᵀ δA_l N_l Wk_l",
+        "∂L/∂Wk_l = (1 / √d) N_lᵀ δA_lᵀ N_l Wq_l",
+        "∂L/∂Wv_l = N_lᵀ A_lᵀ δS_l",
+        "∂L/∂U_l = M_lᵀ δB_l",
+        "∂L/∂V_l = B_lᵀ δX_l",
+    ]
+
+
+def test_layers_that_end_with_a_norm_hand_on_the_derivative_of_it():
+    def loss(W1, W2, W3, X, R):
+        H = X
+        for W in (W1, W2, W3):
+            Z = H + tg.relu(H @ W)
+            μ = tg.mean(Z, axis=1, keepdims=True)
+            σ = tg.std(Z, axis=1, keepdims=True)
+            H = (Z - μ) / σ
+        return tg.sum((H - R) ** 2) / 2
+
+    assert closed_form(loss, drawn(W=(4, 4)) | data(X=(6, 4), R=(6, 4))).text.splitlines() == [
+        "A_l = ReLU(H_{l−1} W_l)",
+        "Z_l = H_{l−1} + A_l",
+        "μ_l = mean_1(Z_l)",
+        "σ_l = √(mean_1((Z_l − μ_l)²))",
+        "H_l = (Z_l − μ_l) / σ_l",
+        "δH3 = H3 − R",
+        "δZ_l = (δH_l − mean_1(H_l ⊙ δH_l) ⊙ H_l − mean_1(δH_l)) / σ_l",
+        "δ_l = δZ_l ⊙ [H_{l−1} W_l > 0]",
+        "δH_l = δ_{l+1} W_{l+1}ᵀ + δZ_{l+1}",
+        "∂L/∂W_l = H_{l−1}ᵀ δ_l",
+    ]
+
+
+def test_a_deviation_is_not_called_as_the_sigmoid():
+    def loss(W1, W2, W3, X, R):
+        H = X
+        for W in (W1, W2, W3):
+            H = H + tg.sigmoid(norm(H) @ W)
+        return tg.sum((H - R) ** 2) / 2
+
+    lines = closed_form(loss, drawn(W=(4, 4)) | data(X=(6, 4), R=(6, 4))).text.splitlines()
+    assert lines[1:4] == [
+        "s_l = √(mean_1(e_{l−1}²))", "N_l = e_{l−1} / s_l", "P_l = σ(N_l W_l)"]

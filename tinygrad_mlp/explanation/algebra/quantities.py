@@ -216,7 +216,7 @@ class Quantities(Numbers):
         return contracted(f.base.shape, operands, c)
 
 
-def cuts_of(template: Sequence[Any], ndim: int) -> dict[int, Any]:
+def cuts_of(template: Sequence[object], ndim: int) -> dict[int, object]:
     """What an index takes of each axis that it does not take whole."""
     place = template.index(Ellipsis) if Ellipsis in template else len(template)
     rest = template[place + 1 :]

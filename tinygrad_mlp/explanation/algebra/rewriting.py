@@ -123,10 +123,24 @@ class Rewriting:
         together = self._summed_alike(p)
         if together is not None:
             return together
+        divided = self._divided_alike(p)
+        if divided is not None:
+            return divided
         number = self.t.outside(p)
         if abs(number) != 1 and all(abs(c) == abs(number) for c in p.terms.values()):
             return self.t.bracket(p)
         return p
+
+    def _divided_alike(self, p: Polynomial) -> Polynomial | None:
+        """``(a − b) / s + c`` for ``a / s − b / s + c``, of arrays."""
+        for f in dict.fromkeys(f for m in p.terms for f in m if f.exponent < 0 and f.indices):
+            alike = {m: c for m, c in p.terms.items() if f in m}
+            if 1 < len(alike) < len(p.terms) and not any(i >= SUMMED for i in f.indices):
+                rest = Polynomial(p.shape, {m: c for m, c in p.terms.items() if m not in alike})
+                back = term(p.shape, [f._replace(exponent=-f.exponent)])
+                inside = self.factored(Polynomial(p.shape, alike) * back)
+                return term(p.shape, [f]) * self.t.bracket(inside) + rest
+        return None
 
     def _summed_alike(self, p: Polynomial) -> Polynomial | None:
         """``Σ_k (a[k, j] + b[k, j])`` for ``Σ_k a[k, j] + Σ_k b[k, j]``, of vectors or numbers."""

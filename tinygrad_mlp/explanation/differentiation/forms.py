@@ -78,7 +78,7 @@ def _getitem(t: Translation, a: Args, s: Static, shape: Shape) -> Any:
     return None
 
 
-def _of_any_part(x: Polynomial, template: Sequence[Any], shape: Shape) -> Polynomial | None:
+def _of_any_part(x: Polynomial, template: Sequence[object], shape: Shape) -> Polynomial | None:
     """A part of what is the same along the axes that are cut."""
     cuts = cuts_of(template, len(x.shape))
     if any(type(cut) is not int and not isinstance(cut, slice) for cut in cuts.values()) or any(

@@ -102,7 +102,7 @@ class Writer:
                     isinstance(cut, slice) and cut.step is None for cut in cuts.values()):
                 return None
             parts += [(axis, *cut.indices(p.shape[axis])[:2], made.args[0].scaled(c))
-                      for axis, cut in cuts.items()]
+                      for axis, cut in cuts.items() if isinstance(cut, slice)]
         parts.sort(key=lambda part: part[:3])
         ends = [(axis, stop) for axis, _, stop, _ in parts]
         starts = [(axis, start) for axis, start, *_ in parts]

@@ -71,7 +71,7 @@ class Loop:
             self.places[base] = place
             if key in self.first_values:
                 self.initial.add(base)
-            elif key in self.handed_on and base.polynomial is not None:
+            elif base.has_quotients or key in self.handed_on and base.polynomial is not None:
                 self.carried.add(base)
             elif key in self.given:
                 self.data.add(base)
@@ -252,7 +252,7 @@ def block_of(a: Any, *, template: Any, index: str) -> Any:
     return a[template]
 
 
-def row_of(template: Sequence[Any], ndim: int) -> tuple[int, int]:
+def row_of(template: Sequence[object], ndim: int) -> tuple[int, int]:
     """The axis that an index takes one row of, and which; row −1 of axis 0 for other indices."""
     (axis, cut), *others = cuts_of(template, ndim).items() or [(0, None)]
     return (axis, cut) if type(cut) is int and not others else (0, -1)

@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.gradients import origin
 from tinygrad_mlp.autograd.graph import Node, Value
+from tinygrad_mlp.autograd.op import OPS
 from tinygrad_mlp.explanation.repetition.loops import Loop, Place, row_of
 from tinygrad_mlp.explanation.repetition.repeats import Column, Repeat, find_repeats, is_call
 from tinygrad_mlp.graph_view.layer_view import arrays_of
@@ -25,6 +26,9 @@ from tinygrad_mlp.graph_view.naming import Naming, key_of
 TEXTBOOK = {ops.sigmoid: "p", ops.softmax: "p", ops.tanh: "a", ops.relu: "a", ops.exp: "e",
             ops.inv: "M"}
 """What books call the results of operations; of matrices in capitals."""
+
+DEVIATIONS = ops.sqrt, OPS["std"]
+"""Operations of which a deviation is the result."""
 
 OF_SCORES = ("softmax_cross_entropy", "sigmoid_cross_entropy")
 """Losses with an activation of their own, whose argument is a quantity."""
@@ -93,20 +97,30 @@ class StepPlanner:
         """Enter activations, and what several parts are taken of, that the user has not named."""
         for column in self.repeat.results:
             node = column[0]
-            if not isinstance(node, Node) or node in self.loop.planned:
+            if not isinstance(node, Node):
                 continue
-            letter = TEXTBOOK.get(node.op)
-            if letter and key_of(node[0], arrays_of(node)[0]) in self.loop.planned:
+            letter = TEXTBOOK.get(node.op) or self.of_norm(node)
+            if letter and key_of(node[0], arrays_of(node)[0]) in self.loop.planned and (
+                    node.op in TEXTBOOK):
                 letter = None  # it is short
             users = self.naming.graph.users[node]
             parts = sum(user.op is ops.getitem or user.op.outputs > 1 for user in users)
             if parts > 1 or (len(users) > 1 and node.op is ops.add):
                 letter = "z" if parts > 1 else "s"
                 self.loop.handed_on.update(column)
-            if letter is not None:
+            if letter is not None and node not in self.loop.planned:
                 matrix = sum(n != 1 for n in node.out.shape) > 1
                 letter = self.free(letter.upper() if matrix else letter, column)
                 self.enter(column, letter, self.first_of(column))
+
+    def of_norm(self, node: Node) -> str | None:
+        """The letter of what is divided by a deviation, or of that; None for other results."""
+        graph = self.naming.graph
+        if node.op in DEVIATIONS and any(
+                user.op is ops.divide and origin(user[1]) is node for user in graph.users[node]):
+            return "s" if any(n.op is ops.sigmoid for n in graph.nodes) else "σ"
+        below = origin(node[1]) if node.op is ops.divide else None
+        return "N" if below is not None and below.op in DEVIATIONS else None
 
     def rows(self, column: Column) -> tuple[str, int, int] | None:
         """The place of the first of some rows, that of y[0] being ("y", 1), and the step, 1 or −1.
