@@ -107,7 +107,8 @@ class Polynomial:
 
     def scaled(self, number: Fraction) -> Polynomial:
         """A multiple."""
-        return Polynomial(self.shape, {m: c * number for m, c in self.terms.items()})
+        return self if number == 1 else Polynomial(
+            self.shape, {m: c * number for m, c in self.terms.items()})
 
     def __neg__(self) -> Polynomial:
         return self.scaled(Fraction(-1))

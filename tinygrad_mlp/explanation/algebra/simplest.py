@@ -183,6 +183,8 @@ class Simplifier(Rewriting):
         """That of a base: 1 for a symbol."""
         if base.definition is None or base.name is not None:
             return 1.0
+        if base in self._cost:
+            return self._cost[base]
         for b in in_order([base], lambda b: b.parts() if b.name is None else (), self._cost):
             if b.polynomial is not None:
                 cost = self.cost(self.factored(b.polynomial))

@@ -21,7 +21,7 @@ class BaseValues:
 
     def of_base(self, base: Base) -> Array:
         """The value of a base."""
-        for b in in_order([base], Base.parts, self.known):
+        for b in () if base in self.known else in_order([base], Base.parts, self.known):
             self.known[b] = self._computed(b)
         value: Array = self.known[base]
         return value

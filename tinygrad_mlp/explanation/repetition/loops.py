@@ -32,11 +32,12 @@ class Loop:
 
     ``places[base]`` is ("h", 3) for the h of the third step, ``("h", 0)`` being `initial`, and
     ``slopes[z]`` is ("δ", 3) for an argument of an operation, the derivative with respect to which
-    is called so. `carried` are sums that the next step takes, and `derivatives` the letters of
-    derivatives. `planned` are the places of values of the graph by their keys, and `main` is the
-    letter of what a step computes. `entries` are arguments that are what another loop ends with.
-    `index` is the letter for the number of a step, and `spans` are the numbers that steps have.
-    Steps that are alike are found by what `compared` makes of them; `shown` is for what is written.
+    is called so, its letter being in `of_slopes`. `carried` are sums that the next step takes, and
+    `derivatives` the letters of derivatives. `planned` are the places of values of the graph by
+    their keys, and `main` is the letter of what a step computes. `entries` are arguments that are
+    what another loop ends with. `index` is the letter for the number of a step, and `spans` are the
+    numbers that steps have. Steps that are alike are found by what `compared` makes of them;
+    `shown` is for what is written.
     """
 
     def __init__(self, index: str) -> None:
@@ -53,6 +54,7 @@ class Loop:
         self.carried: set[Base] = set()
         self.data: set[Base] = set()
         self.slopes: dict[Base, Place] = {}
+        self.of_slopes: set[str] = set()
         self.derivatives: set[str] = set()
         self.blocks: dict[Base, int] = {}
         self.names: dict[Place, Name] = {}
@@ -89,6 +91,8 @@ class Loop:
             elif base in arguments and self.index == "t":
                 self.carried.add(base if base in handed_on else arguments[base])
 
+        self.of_slopes = {of for of, _ in self.slopes.values()}
+
     def is_derived(self, base: Base) -> bool:
         """Whether the derivative with respect to a base is a quantity of each step, or of all."""
         of_all = self.places and base.call is not None and base.call.op in JOINING
@@ -101,8 +105,7 @@ class Loop:
         letter, t = self.places[of]
         if not self.slopes and {self.places[base][0] for base in self.carried} == {letter}:
             return "δ", t
-        taken = f"δ{letter}" in (of for of, _ in self.slopes.values())
-        return f"δ_{letter}" if taken else f"δ{letter}", t
+        return f"δ_{letter}" if f"δ{letter}" in self.of_slopes else f"δ{letter}", t
 
     def numbers_of(self, letter: str) -> list[int]:
         """The numbers of the steps that have a letter."""
