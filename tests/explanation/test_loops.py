@@ -438,6 +438,13 @@ def test_a_stack_is_written_by_its_matrices_or_in_index_notation(made):
     assert ("_h" in closed.text) != indexed
 
 
+def test_a_stack_of_which_no_matrix_is_written_is_in_no_glossary():
+    a = tg.Tensor(np.ones((2, 3, 4)), requires_grad=True, name="a")
+    closed = tg.explain(tg.sum(tg.sin(tg.transpose(a, axes=(2, 0, 1)))), a).closed
+
+    assert closed.glossary == ("a: 2×3×4",)
+
+
 @given(
     cell=st.sampled_from(["two_recurrent_layers", "long_short_term_memory",
                           "gated_recurrent_unit"]),

@@ -161,7 +161,7 @@ class LoopWriter(Writer):
                 steps = [s.definition for s in symbols if s.definition]
                 shape = (len(steps), *first.shape) if len({s.shape for s in steps}) == 1 else (
                     sum(math.prod(s.shape) for s in steps),)
-                every = self._every(made, t, first)
+                every = self.made(self.loop.common(made, t), first.shape)
                 yield symbols, AllSteps(name, shape, every.dtype, definition=EveryStep(
                     at_each_step, [every, *steps], {}, shape, steps[0].dtype))
             else:
@@ -183,10 +183,10 @@ class LoopWriter(Writer):
         return [(t, q, Symbol(name, q.shape, float, definition=self.expression(q)))
                 for t, q in sorted(found.items())]
 
-    def _every(self, made: Any, t: int, symbol: Symbol) -> Expression:
-        made = self.loop.common(made, t)
+    def made(self, made: Any, shape: Shape) -> Expression:
+        """A polynomial, or a call of a shape."""
         return self.expression(made) if isinstance(made, Polynomial) else (
-            self.written_out(Base(math.inf, symbol.shape, made, None)))
+            self.written_out(Base(math.inf, shape, made, None)))
 
     def sum(self, p: Polynomial) -> Expression:
         """A polynomial, with terms that are equal at several steps as a sum over t."""

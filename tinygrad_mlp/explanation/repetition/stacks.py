@@ -5,11 +5,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
-
-import numpy as np
 
 from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.op import Op
@@ -23,14 +20,11 @@ from tinygrad_mlp.explanation.algebra.monomial import (
 )
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial, term, whole
 from tinygrad_mlp.explanation.expressions.expression import Expression, Symbol
-from tinygrad_mlp.explanation.expressions.making import apply
 from tinygrad_mlp.explanation.repetition.loop_lines import (
     AllSteps,
     EveryStep,
     LoopWriter,
     at_each_step,
-    over_steps,
-    total,
 )
 from tinygrad_mlp.explanation.repetition.loops import Loop
 from tinygrad_mlp.graph_view.names import Name
@@ -44,7 +38,7 @@ class NoStack(Exception):
 
 
 class MatrixStack:
-    """A stack of `length` matrices; those of a number are made once, None being every number."""
+    """A stack of `length` matrices, each the member of a loop; each is made once."""
 
     def __init__(self, length: int, index: str) -> None:
         self.length = length
@@ -57,7 +51,20 @@ class MatrixStack:
                      and f.base.shape[0] == self.length
                      and (f.indices[0] >= SUMMED if summed else f.indices[0] == 0)), None)
 
-    def polynomial(self, p: Polynomial, s: int, h: int | None) -> Polynomial:
+    def summed(self, p: Polynomial) -> Polynomial:
+        """With each sum over the stack as one of terms."""
+        total = Polynomial(p.shape, {})
+        for m, c in p.terms.items():
+            s, one = self.index_in(m, True), Polynomial(p.shape, {m: c})
+            for part in [one] if s is None else self.each(one, s):
+                total += part
+        return total
+
+    def each(self, p: Polynomial, s: int) -> list[Polynomial]:
+        """What is left of a polynomial at each place of an index."""
+        return [self.polynomial(p, s, h) for h in range(self.length)]
+
+    def polynomial(self, p: Polynomial, s: int, h: int) -> Polynomial:
         """One matrix: what is left of a polynomial at one place of an index."""
         shape = p.shape[1:] if s == 0 else p.shape
         total = Polynomial(shape, {})
@@ -65,7 +72,7 @@ class MatrixStack:
             total += term(shape, [self._factor(f, s, h) for f in m], c)
         return total
 
-    def _factor(self, f: Factor, s: int, h: int | None) -> Factor:
+    def _factor(self, f: Factor, s: int, h: int) -> Factor:
         inside = s in f.indices
         if f.indices.count(s) > 1 or inside and f.indices[0] != s:
             raise NoStack
@@ -74,31 +81,27 @@ class MatrixStack:
             indices = tuple(i - 1 if 0 <= i < SUMMED else i for i in indices)
         return Factor(self.base(f.base, h) if inside else f.base, indices, f.exponent)
 
+    def letter(self, text: str) -> str:
+        """What the names of all matrices of a stack have in common."""
+        return text.replace("δ_", "δ")
+
     def name(self, of: Name) -> Name:
         """The name of every matrix of a stack."""
-        return self.loop.name(of.text.replace("δ_", "δ"), 0)
+        return self.loop.name(self.letter(of.text), 0)
 
-    def base(self, base: Base, h: int | None) -> Base:
-        """One matrix of a base."""
+    def base(self, base: Base, h: int) -> Base:
+        """One matrix of a base, which is a member of the loop if the base has a name."""
         if (base, h) not in self._made:
             number = base.number + (len(self._made) + 1) * 1e-6
-            shape = base.shape[1:]
-            if base.name is None and base.definition is not None:
-                made = Base(number, shape, self.definition(base, h), None)
-            elif h is None:
-                made = Base(number, shape, None, np.ones(shape))
-                made.name = self.name(Name(str(base), ""))
-            else:
-                row = AppliedOp(ops.getitem, (whole(base),), {"template": (h,)})
-                made = Base(number, shape, row, None)
+            named = base.name is not None or base.definition is None
+            row = AppliedOp(ops.getitem, (whole(base),), {"template": (h,)})
+            made = Base(number, base.shape[1:], row if named else self.definition(base, h), None)
+            if named:
+                self.loop.places[made] = self.letter(str(base)), h + 1
             self._made[base, h] = made
         return self._made[base, h]
 
-    def every(self) -> list[Base]:
-        """What has been made that every matrix has, with names."""
-        return [made for made in self._made.values() if made.name is not None]
-
-    def definition(self, base: Base, h: int | None) -> Any:
+    def definition(self, base: Base, h: int) -> Any:
         """The definition of one matrix."""
         if base.polynomial is not None:
             return self.polynomial(base.polynomial, 0, h)
@@ -123,44 +126,24 @@ class StackWriter(LoopWriter):
         super().__init__(stack.loop, inner, sigmoid)
         self.stack = stack
 
-    def _each(self, shape: Shape, made: Callable[[int | None], Expression]) -> Expression:
-        """The array of a shape, of which `made` gives every matrix, or that of a number."""
-        parts = [made(h) for h in (None, *range(self.stack.length))]
+    def _each(self, shape: Shape, matrices: Sequence[Any]) -> Expression:
+        """The array of a shape that has these matrices."""
+        parts = [self.made(made, shape[1:]) for made in (
+            self.loop.common(matrices[0], 1), *matrices)]
         return EveryStep(at_each_step, parts, {}, shape, parts[0].dtype)
 
     def definition(self, base: Base) -> Expression:
         """The right side of the equation of a base with a name."""
         if base.call is None or len(base.shape) != 3 or base.shape[0] != self.stack.length:
             return super().definition(base)
-        return self._each(base.shape, lambda h: self.written_out(Base(
-            math.inf, base.shape[1:], self.stack.definition(base, h), None)))
+        return self._each(base.shape, [
+            self.stack.definition(base, h) for h in range(self.stack.length)])
 
     def sum(self, p: Polynomial) -> Expression:
         """A polynomial, with a sum over the stack as one over h."""
         if any(self.stack.index_in(m, False) is not None for m in p.terms):
-            return self._each(p.shape, lambda h: self.expression(self.stack.polynomial(p, 0, h)))
-        sums, rest = [], {}
-        for m, c in p.terms.items():
-            s = self.stack.index_in(m, True)
-            if s is None:
-                rest[m] = c
-                continue
-            steps = [super(StackWriter, self).sum(self.stack.polynomial(
-                Polynomial(p.shape, {m: abs(c)}), s, h)) for h in (None, *range(self.stack.length))]
-            sums.append((c < 0, apply(
-                over_steps, steps[0].shape, *steps, limits=f"_{self.loop.index}")))
-        if rest or not sums:
-            sums.append((False, super().sum(Polynomial(p.shape, rest))))
-        return total(sums)
-
-    def shapes(self) -> dict[str, list[Shape]]:
-        """The shapes of the matrices that names are of."""
-        return {str(base): [base.shape] for base in self.stack.every()}
-
-    def glossary(self) -> list[str]:
-        """For which matrices the names ``Q_h, K_h`` are."""
-        names = ", ".join(dict.fromkeys(str(base) for base in self.stack.every()))
-        return [f"{names}: of head {self.loop.index} = 1, …, {self.stack.length}"]
+            return self._each(p.shape, self.stack.each(p, 0))
+        return super().sum(self.stack.summed(p))
 
     def left(self, symbol: Symbol, name: Name | None = None) -> Symbol:
         """The left side of an equation: the name of every matrix, if those are what it is of."""
