@@ -43,6 +43,7 @@ class MatrixStack:
     def __init__(self, length: int, index: str) -> None:
         self.length = length
         self.loop = Loop(index)
+        self.loop.spans = [list(range(1, length + 1))]
         self._made: dict[Any, Base] = {}
 
     def index_in(self, monomial: Monomial, summed: bool) -> int | None:
