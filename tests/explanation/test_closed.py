@@ -491,6 +491,18 @@ def test_a_sum_over_an_index_with_three_neighbours_stays_in_index_notation():
     assert_right(closed, {"∂L/∂W": W.grad})
 
 
+def test_a_softmax_that_is_composed_is_one_of_vectors_too():
+    z = tg.Tensor([0.5, -1.0, 2.0], requires_grad=True)
+
+    def loss(z, y):
+        e = tg.exp(z)
+        return -tg.sum(y * tg.log(e / tg.sum(e)))
+
+    closed = tg.explain(loss, {"z": z, "y": np.array([0.0, 1.0, 0.0])}).closed
+
+    assert closed.text.splitlines()[:2] == ["p = softmax(z)", "∂L/∂z = p − y"]
+
+
 def test_powers_of_what_cancels_are_zero():
     x = tg.Tensor([1.0, 2.0], requires_grad=True, name="x")
 
