@@ -491,7 +491,7 @@ def test_a_sum_over_an_index_with_three_neighbours_stays_in_index_notation():
     assert_right(closed, {"∂L/∂W": W.grad})
 
 
-def test_a_softmax_that_is_composed_is_one_of_vectors_too():
+def test_the_softmax_of_a_vector_is_recognised_where_it_is_composed():
     z = tg.Tensor([0.5, -1.0, 2.0], requires_grad=True)
 
     def loss(z, y):
@@ -500,7 +500,7 @@ def test_a_softmax_that_is_composed_is_one_of_vectors_too():
 
     closed = tg.explain(loss, {"z": z, "y": np.array([0.0, 1.0, 0.0])}).closed
 
-    assert closed.text.splitlines()[:2] == ["p = softmax(z)", "∂L/∂z = p − y"]
+    assert closed.text.splitlines()[0] == "∂L/∂z = softmax(z) − y"
 
 
 def test_powers_of_what_cancels_are_zero():
