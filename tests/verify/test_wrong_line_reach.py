@@ -69,8 +69,18 @@ REPAIRS = {
         'g_dw = np.stack([np.correlate(x[c], g_feat[c], mode="valid") for c in range(3)])',
     "student_t_nll-1": "w = (nu + 1) / (s2 * nu + res**2)",
     "tied_embeddings_lm-4": "for position in range(2):",
+    "bn_one_formula_softmax-4": "istd = 1 / np.sqrt(A.var(0) + eps)",
+    "chain_forward_loops-4": "grad_trans[j][k] += flow",
+    "focal_class_weights-1": "alpha = cw / cw.sum()",
+    "group_standardise_loops-4": "d_sd = -(d_norm * dev).sum() / sd ** 2",
+    "group_standardise_loops-6": "d_F[idx, j] = d_dev + d_mean / size",
+    "low_rank_gaussian-5": "C_bar = (RC_bar * R).sum(axis=0) + (V * VM).sum(1)",
+    "neural_tensor_pairs-4":
+        'dx = np.einsum("nk,kij,nj->ni", dpre, W, y) + dxy[:, :d]',
+    "policy_baseline_entropy-2": "dz_ent = CE * probs * (logs + ent[:, None]) / steps",
+    "siamese_cosine-3": 'dlen_left = dlengths * right["len"]',
     "triplet_shared_map-2": "dp = -2 * (a - p) * weight",
-    "triplet_shared_map-3": "weight = 1 / len(anchor) * active[:, None]",
+    "triplet_shared_map-3": "weight = active[:, None] / len(anchor)",
     "triplet_shared_map-7": "active = sq_dist(a, p) - sq_dist(a, n) + alpha > 0",
     "triplet_shared_map-4": "weight = active[:, None] / len(active)"}
 """The repair that is shown, by the mistake of the corpus. It stands in the person's own writing."""
@@ -128,7 +138,7 @@ def test_a_statement_at_the_wrong_place_is_shown_where_it_belongs(kind):
 
 
 @pytest.mark.parametrize(("missing", "repair"), [
-    ("        db += dz\n", "dh = Wh.T @ dz\ndb += dz"),
+    ("        db += dz\n", "dWh += np.outer(dz, hs[t])\ndb += dz"),
     ("        dh = Wh.T @ dz\n", "db += dz\ndh = dz @ Wh")])
 def test_a_statement_that_is_missing_in_a_loop_is_found(missing, repair):
     assert of_exercise("recurrent", (missing, ""))[1].repair == repair

@@ -18,7 +18,7 @@ from tinygrad_mlp.verify.wrong_line.graph.quantities import (
 )
 from tinygrad_mlp.verify.wrong_line.recording.recorder import FunctionRecorder
 from tinygrad_mlp.verify.wrong_line.recording.sites import Site, feeding, is_alias
-from tinygrad_mlp.verify.wrong_line.repairs.loop_updates import ends_of_loops, updates_at_the_end
+from tinygrad_mlp.verify.wrong_line.repairs.loop_updates import updates_and_ends, updates_at_the_end
 from tinygrad_mlp.verify.wrong_line.repairs.missing import missing_statements
 from tinygrad_mlp.verify.wrong_line.repairs.moves import moves
 from tinygrad_mlp.verify.wrong_line.repairs.offers import Offers
@@ -37,7 +37,7 @@ from tinygrad_mlp.verify.wrong_line.running.ranking import LineRanking
 from tinygrad_mlp.verify.wrong_line.running.slicing import Slice
 from tinygrad_mlp.verify.wrong_line.score import AnswerScores, ShownRepair
 
-MOST_OF_STAGE = 0.2
+MOST_OF_STAGE = 0.12
 """The most of the budget that one stage may use up, as the wrong line may need another one."""
 
 MOST_WANTED = 6
@@ -99,8 +99,9 @@ class Search:
 
     def _search(self) -> None:
         self.slice = Slice(self.experiment)
-        self.roots = roots = sorted(self.slice.roots, key=self.ranking.rank)
-        self.offers = Offers(self.experiment, [*roots, *ends_of_loops(self.experiment.sites)],
+        self.roots = roots = sorted(self.slice.roots, key=lambda site: (
+            site not in self.slice.of_all, *self.ranking.rank(site)))
+        self.offers = Offers(self.experiment, [*roots, *updates_and_ends(self.experiment.sites)],
                              self.loss.sites)
         self.scores = AnswerScores(self.ranking, self.offers)
         suspects = [site for site in roots if not self.ranking.is_right(site)]

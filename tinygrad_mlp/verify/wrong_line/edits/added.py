@@ -88,7 +88,7 @@ def extended(root: ast.expr, value: Array, words: Vocabulary) -> Edits:
     numbers = [text for text, other in variables.items()
                if np.ndim(other) == 0 and text.isidentifier()]
     for text, other in variables.items():
-        if not _fits(other, value):
+        if not (_fits(other, value) or (text in words.unused and np.ndim(other) == 0)):
             continue
         for cost, term in [(1.4, text), *((1.6, f"{c} * {text}") for c in numbers),
                            *((1.6, f"{text} / {c}") for c in numbers)]:

@@ -58,6 +58,8 @@ def axes(node: ast.expr, words: Vocabulary) -> Edits:
     for i, keyword in enumerate(node.keywords):
         if keyword.arg == "axis":
             yield 1.1, ast.Call(node.func, node.args, [k for k in node.keywords if k != keyword])
+        if keyword.arg == "ddof":
+            yield 1.0, ast.Call(node.func, node.args, [k for k in node.keywords if k != keyword])
         for text in OTHER_VALUES.get(keyword.arg or "", ()):
             changed = list(node.keywords)
             changed[i] = ast.keyword(keyword.arg, parsed(text))

@@ -112,6 +112,8 @@ def constants(node: ast.expr, words: Vocabulary) -> Edits:
     for name, value in words.variables.items():
         if name.isidentifier() and (is_count(value) or np.ndim(value)):
             yield 1.5, parsed(name)
+            if np.ndim(value) == 1:
+                yield 1.5, parsed(f"{name}[:, None]")
 
 
 def dropped(node: ast.expr, words: Vocabulary) -> Edits:
@@ -223,6 +225,9 @@ def counts(node: ast.expr, words: Vocabulary) -> Edits:
     for name, value in words.variables.items():
         if np.ndim(value) == 0 and not isinstance(node.right, ast.Constant):
             yield 1.2, ast.BinOp(node.left, node.op, parsed(name))
+        elif name.isidentifier() and kind_of(value) in "fi" and np.ndim(
+                words.variables.get(ast.unparse(node.right), node.right)) == 0:
+            yield 1.4, ast.BinOp(node.left, node.op, parsed(f"{name}.sum()"))
 
 
 def variables(node: ast.expr, words: Vocabulary) -> Edits:

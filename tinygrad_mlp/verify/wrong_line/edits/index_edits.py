@@ -46,6 +46,8 @@ def near(node: ast.expr, words: Vocabulary) -> Edits:
 
 def others(node: ast.expr, words: Vocabulary) -> Edits:
     """Another index, two indices exchanged, or another slice."""
+    if isinstance(node, (ast.Name, ast.BinOp)):
+        yield from ((1.2, number(end)) for end in (0, -1))
     if isinstance(node, (ast.Name, ast.BinOp, ast.Subscript)):
         mine = words.variables.get(ast.unparse(node))
         for name, value in words.variables.items():
@@ -107,6 +109,12 @@ def subscripts(node: ast.expr, words: Vocabulary) -> Edits:
     """An index dropped, another axis put in for broadcasting, or the order turned round."""
     if isinstance(node, ast.Subscript) and getattr(node.value, "attr", "") not in OF_INDICES:
         yield 1.2, node.value
+        if isinstance(node.value, ast.Subscript):
+            inner = ast.Subscript(node.value.value, node.slice, ast.Load())
+            yield 1.1, ast.Subscript(inner, node.value.slice, ast.Load())
+        if isinstance(node.slice, (ast.Name, ast.BinOp)):  # what all later elements hang on
+            tail = parsed(f"{ast.unparse(node.value)}[{ast.unparse(node.slice)}:].sum()")
+            yield 1.4, tail
     if isinstance(node, (ast.Name, ast.Subscript, ast.Attribute)):
         text = ast.unparse(node)
         if np.ndim(words.variables.get(text, 0)) == 1:

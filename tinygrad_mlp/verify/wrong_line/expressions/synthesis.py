@@ -27,11 +27,17 @@ def solved(pool: Pool, present: Array | None, wanted: Array, now: str) -> Soluti
         if present is not None:
             yield from _around(pool, present, wanted, now)
         for term in pool.find(wanted):
-            yield 1.6 + 0.4 * term.size, term.text
+            slip = 0.8 if is_operand(now) and is_operand(term.text) else 0.0
+            yield 1.6 + 0.4 * term.size - slip, term.text
         for term in pool.find(-wanted):
             yield 1.8 + 0.4 * term.size, f"-({term.text})"
         yield from _of_two(pool, wanted)
         yield from _projected(pool, wanted)
+
+
+def is_operand(text: str) -> bool:
+    """Return whether a text is a variable or an element of one."""
+    return text.replace("_", "").split("[")[0].isalnum() and not text[0].isdigit()
 
 
 def _around(pool: Pool, present: Array, wanted: Array, now: str) -> Solutions:

@@ -86,7 +86,7 @@ def of_other_loops(known: Sequence[Family], lengths: Set[int]) -> Iterator[Famil
     an axis of one of some lengths, its rows, one for each pass of a loop of the derivation.
     """
     for kind, words, members in known:
-        if kind not in ("cotangent", "value"):
+        if kind not in ("cotangent", "value", "multiple"):
             continue
         shapes = {array.shape for each in members for array in each.arrays}
         if len(members) > 1 and len(shapes) == 1:

@@ -32,6 +32,11 @@ class Site(NamedTuple):
         """The expression as it was written."""
         return " ".join(self.source.text(self.node).split())
 
+    @property
+    def plain(self) -> str:
+        """The expression as Python prints it."""
+        return ast.unparse(self.node)
+
 
 def variable_of(site: Site) -> str | None:
     """Return the variable that a site is assigned to, where it is one."""

@@ -1,14 +1,16 @@
-"""Updates that are missing at the ends of loops."""
+"""Updates that are missing: at the ends of loops, and beside other updates."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
+from tinygrad_mlp.support.source_rewriting import copied
 from tinygrad_mlp.verify.wrong_line.edits.added import joined
 from tinygrad_mlp.verify.wrong_line.expressions.evaluation import evaluated
 from tinygrad_mlp.verify.wrong_line.expressions.syntax import parsed
@@ -47,26 +49,81 @@ def _updated(name: str, variables: Mapping[str, Any]) -> Iterator[tuple[float, s
         yield cost + 0.3, ast.unparse(made)
 
 
-def ends_of_loops(sites: Sequence[Site]) -> list[Site]:
-    """Return the sites of the last statements of loops, where these are assignments."""
+def updates_and_ends(sites: Sequence[Site]) -> list[Site]:
+    """Return the sites of the last statements of loops, and of updates, the last ones first."""
     last = {id(node.body[-1]) for tree in {id(s.source.tree): s.source.tree for s in sites}.values()
             for node in ast.walk(tree) if isinstance(node, ast.For)}
-    return [site for site in sites if site.root and id(site.statement) in last]
+    found = [site for site in reversed(sites) if site.root and (
+        id(site.statement) in last or isinstance(site.statement, ast.AugAssign))]
+    return sorted(found, key=lambda site: id(site.statement) not in last)
 
 
-def accumulated(offers: Offers, site: Site, suspects: frozenset[str]) -> Iterator[Repair]:
-    """Yield updates at the end of a loop of what is zero there, by a variable or a product."""
-    variables = offers.vocabulary(site).variables
-    for name in sorted(suspects & set(variables)):
-        zero = variables[name]
-        if not np.ndim(zero) or np.any(zero):
+def updates_of_zeros(offers: Offers, site: Site, suspects: frozenset[str], cost: float,
+                     alike: bool) -> Iterator[Repair]:
+    """Yield updates, put after that of a site or at the end of a loop, of what is zero there.
+
+    They are `alike` that of the site but for a variable, or add a variable, a sum or a product.
+    After ``grads["U"] += h.T @ dz``, it is ``grads["W"] += x.T @ dz`` that is missing.
+    """
+    statement: Any = site.statement
+    scopes, variables = offers.scope(site)[-1:], offers.vocabulary(site).variables
+    if not site.root or not scopes:
+        return
+    added = isinstance(statement, ast.AugAssign)
+    twins = list(_twins(statement, variables)) if added and alike else []
+    sign = "-" if added and isinstance(statement.op, ast.Sub) else "+"
+    for target in _others_like(getattr(statement, "target", None), suspects, offers):
+        zero = evaluated(parsed(target), scopes, [{}])
+        if zero is None or np.any(zero[0]):
             continue
-        terms = [text for text, value in variables.items()
-                 if np.shape(value) == np.shape(zero) and np.any(value)]
-        terms += [ast.unparse(made.right) for _, made in joined(parsed(name), zero, variables)
-                  if isinstance(made, ast.BinOp)]
-        for text in terms:
-            yield Repair(1.5, (), (site, followed_by(f"{name} += {text}")))
+        shape = np.shape(zero[0])
+        terms = [] if alike else [*map(parsed, _sums(variables, shape)), *(
+            made.right for _, made in joined(parsed(target), zero[0], variables)
+            if isinstance(made, ast.BinOp))]
+        for value in [*twins, *terms]:
+            found = evaluated(value, scopes, [{}])
+            if found is not None and np.shape(found[0]) == shape and np.any(found[0]):
+                text = f"{target} {sign}= {ast.unparse(value)}"
+                yield Repair(cost, (), (site, followed_by(text)))
+
+
+def _twins(statement: ast.AugAssign, variables: Mapping[str, object]) -> Iterator[ast.expr]:
+    """Yield what an update adds, as it is and with another variable for one of its own."""
+    yield statement.value
+    used = {ast.unparse(node) for node in ast.walk(statement.value)} & set(variables)
+    for old, new in product(sorted(used), variables):
+        if old != new:
+            yield copied(statement.value, lambda node, made: parsed(new) if (  # noqa: B023
+                ast.unparse(node) == old) else made)  # noqa: B023
+
+
+def _sums(variables: Mapping[str, Array | float], shape: tuple[int, ...]) -> Iterator[str]:
+    """Yield the variables of a shape, and the sums of others."""
+    for text, value in variables.items():
+        if np.shape(value) == shape:
+            yield text
+        elif np.ndim(value) and not shape:
+            yield f"{text}.sum()"
+        elif np.ndim(value) == 2 and len(shape) == 2 and 1 in shape:
+            yield f"{text}.sum(axis={shape.index(1)}, keepdims=True)"
+        elif np.ndim(value) == 2 and len(shape) == 1:
+            yield from (f"{text}.sum({axis})" for axis in (0, 1))
+
+
+def _others_like(target: ast.expr | None, suspects: frozenset[str],
+                 offers: Offers) -> Iterator[str]:
+    """Yield other targets: elements with the names of wrong gradients, or other variables."""
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant) and isinstance(
+            target.slice.value, str):
+        yield from (f"{ast.unparse(target.value)}[{name!r}]"
+                    for name in sorted(offers.experiment.wrong - {target.slice.value}))
+        return
+    yield from sorted(suspects)
+    inside = [n for n in ast.walk(target) if isinstance(n, ast.Name)] if target is not None else []
+    if target is not None and inside[0] is not target:
+        for name in sorted(suspects):
+            yield ast.unparse(copied(target, lambda old, new: ast.Name(name, new.ctx) if (  # noqa: B023
+                old is inside[0]) else new))
 
 
 def _products(variables: Mapping[str, Array | float], shape: tuple[int, ...]) -> Iterator[str]:

@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_mlp.autograd.graph import Array
-from tinygrad_mlp.verify.wrong_line.expressions.syntax import changed_letter
 from tinygrad_mlp.verify.wrong_line.expressions.synthesis import lacking
 from tinygrad_mlp.verify.wrong_line.expressions.terms import Pool
 from tinygrad_mlp.verify.wrong_line.recording.sites import Site, variable_of
-from tinygrad_mlp.verify.wrong_line.repairs.loop_updates import accumulated, ends_of_loops
+from tinygrad_mlp.verify.wrong_line.repairs.loop_updates import (
+    updates_and_ends,
+    updates_of_zeros,
+)
 from tinygrad_mlp.verify.wrong_line.repairs.offers import Offers, stored_index
 from tinygrad_mlp.verify.wrong_line.repairs.placing import (
     SIMPLE,
@@ -38,9 +40,10 @@ def missing_statements(offers: Offers, sites: Sequence[Site], roots: Sequence[Si
     """Yield the repairs by statements like those that are there, updates in loops, and labels'."""
     for site in {id(site.statement): site for site in sites}.values():
         yield similar_statements(site, suspects, sites)
-    yield similar_updates(sites, suspects)
-    for site in ends_of_loops(sites):
-        yield accumulated(offers, site, suspects)
+    places = updates_and_ends(sites)
+    for alike, (number, site) in product((True, False), enumerate(places)):
+        cost = (1.4 if alike else 1.5) + 0.01 * number
+        yield updates_of_zeros(offers, site, suspects, cost, alike)
     for site in roots:
         yield without_labels(offers, site)
         yield rescaled(offers, site)
@@ -71,34 +74,6 @@ def similar_statements(site: Site, suspects: frozenset[str],
             same = [s for s in sites if s.source is site.source and variable_of(s) == other]
             yield Repair(cost, (), (same[0], replaced_by(made)) if same else (
                 site, followed_by(made)))
-
-
-def similar_updates(sites: Sequence[Site], suspects: frozenset[str]) -> Iterator[Repair]:
-    """Yield updates like those that are there, put after the last one that takes the same variable.
-
-    After ``gb += d2.sum(0)`` and ``gW += x.T @ d1`` it is ``gb += d1.sum(0)`` that is missing.
-    """
-    roots = [site for site in sites if site.root]
-    for source in {id(site.source): site.source for site in roots}.values():
-        yield from _similar_updates([site for site in roots if site.source is source], suspects)
-
-
-def _similar_updates(roots: Sequence[Site], suspects: frozenset[str]) -> Iterator[Repair]:
-    updates = {ast.unparse(site.statement): site for site in roots
-               if isinstance(site.statement, ast.AugAssign)}
-    assigned: set[str] = set()
-    last: dict[str, Site] = {}
-    for site in roots:
-        name = variable_of(site)
-        assigned |= {name} if name else set()
-        added = isinstance(site.statement, ast.AugAssign)
-        last |= dict.fromkeys(NAME.findall(site.text) if added else [name] if name else [], site)
-    for text, site in updates.items():
-        for old, new in product(sorted(set(NAME.findall(site.text))), sorted(assigned)):
-            made = NAME.sub(lambda found: new if found[0] == old else found[0], text)  # noqa: B023
-            if (changed_letter(old, new) and made not in updates
-                    and NAME.findall(text)[0] in suspects):
-                yield Repair(1.3, (), (last[new], followed_by(made)))
 
 
 def _for_others(text: str, target: str, suspects: set[str] | frozenset[str],

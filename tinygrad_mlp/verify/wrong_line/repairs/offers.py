@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from tinygrad_mlp.verify.wrong_line.expressions.syntax import Vocabulary, called, is_count, kind_of
+from tinygrad_mlp.support.source_rewriting import copied
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import Vocabulary, called, is_count
 from tinygrad_mlp.verify.wrong_line.expressions.terms import NUMBERS
 from tinygrad_mlp.verify.wrong_line.recording.sites import Site
 from tinygrad_mlp.verify.wrong_line.repairs.repair import chosen, variables_in
@@ -50,9 +51,9 @@ class Offers:
         self._vocabularies: dict[int, Vocabulary] = {}
         functions: dict[str, None] = {}
         self._texts: dict[int, list[tuple[int, str]]] = {}
-        self._terms = list(dict.fromkeys(site.text for site in experiment.sites if isinstance(
+        self._terms = list(dict.fromkeys(site.plain for site in experiment.sites if isinstance(
             site.node, ast.BinOp) and not isinstance(site.node.op, (ast.Add, ast.Sub))
-            and len(site.text) <= LONGEST_TEXT))
+            and len(site.plain) <= LONGEST_TEXT))
         for site in experiment.sites:
             node = site.node
             texts = self._texts.setdefault(id(site.source.tree), [])
@@ -60,9 +61,9 @@ class Offers:
             for part in ast.walk(site.statement if simple else node) if site.root else [node]:
                 if isinstance(part, ast.Name):
                     texts.append((site.number, part.id))
-            if isinstance(node, (ast.Subscript, ast.Attribute)) and len(site.text) <= LONGEST_TEXT:
+            if isinstance(node, (ast.Subscript, ast.Attribute)) and len(site.plain) <= LONGEST_TEXT:
                 if not (isinstance(node, ast.Attribute) and node.attr in ("T", "shape", "size")):
-                    texts.append((site.number, site.text))
+                    texts += [(site.number, text) for text in (site.plain, *other_parts(node))]
         for site in sites:
             node = site.node
             if isinstance(node, ast.Call) and len(node.args) == 1 and not node.keywords:
@@ -76,11 +77,10 @@ class Offers:
     def scope(self, site: Site) -> list[Scope]:
         """Return the variables that a site sees, at a few of its evaluations."""
         found = self.scopes.get(site.number, [])
-        return [found[i] for i in chosen(site, len(found), self._is_whole(site))]
-
-    def _is_whole(self, site: Site) -> bool:
         values = self.experiment.values[0].get(site.number, [])
-        return bool(values) and kind_of(values[0]) in "iu"
+        if len(values) != len(found):
+            values = [None] * len(found)
+        return [found[i] for i in chosen(site, values)]
 
     def texts(self, site: Site) -> list[str]:
         """Return the variables, and elements of such, in the function that a site stands in.
@@ -96,11 +96,14 @@ class Offers:
                     for step in self.steps]
         elements += [f"{name}[{step} {shift} 1]" for name in sorted(lists)
                      for step in self.steps for shift in "+-"]
-        target, index = stored_index(site)
-        if index:  # as in psi[far] = delta * np.sign(eps[far])
-            elements += [f"{name}[{index}]" for name in texts
-                         if isinstance(scope.get(name), np.ndarray)
-                         and scope[name].shape == getattr(scope.get(target), "shape", None)]
+        for node in ast.walk(site.statement):  # as in psi[far] = delta * np.sign(eps[far])
+            base: Any = node
+            while isinstance(base, ast.Subscript):
+                base = base.value
+            if base is not node and isinstance(base, ast.Name):
+                index = ast.unparse(node).removeprefix(base.id)
+                elements += [name + index for name in texts
+                             if is_like(scope.get(name), scope.get(base.id))]
         elements += [name for name, value in scope.items() if is_count(value) and name[0] != "_"]
         elements += [f"{name}.{attribute}" for name, value in scope.items()
                      for attribute, array in getattr(value, "__dict__", {}).items()
@@ -111,7 +114,7 @@ class Offers:
     def seen(self, site: Site) -> tuple[list[Scope], list[Any]]:
         """Return variables and values of a site at a few of its evaluations."""
         scopes, values = self.scope(site), self.experiment.values[0].get(site.number, [])
-        values = [values[i] for i in chosen(site, len(values), self._is_whole(site))]
+        values = [values[i] for i in chosen(site, values)]
         return (scopes, values) if len(scopes) == len(values) else ([], [])
 
     def vocabulary(self, site: Site) -> Vocabulary:
@@ -119,7 +122,7 @@ class Offers:
         if site.number not in self._vocabularies:
             scopes = self.scope(site)
             known = variables_in(site, scopes[-1], self.texts(site)) if scopes else {}
-            terms = [text for text in self._terms if text not in site.text]
+            terms = [text for text in self._terms if text not in site.plain]
             found = variables_in(site, scopes[-1], terms) if scopes else {}
             self._vocabularies[site.number] = Vocabulary(
                 known, self.functions, self.unused,
@@ -151,6 +154,23 @@ def _elementwise(name: str) -> tuple[str, ...]:
         return (name,) if ufunc or last in ("cumsum", "diag") else ()
     plain = not module and not name.startswith("<") and name not in vars(builtins)
     return (name,) if plain else ()
+
+
+def is_like(value: object, other: object) -> bool:
+    """Return whether a value has the same elements as another: the same shape, or length."""
+    if isinstance(value, np.ndarray) and isinstance(other, np.ndarray):
+        return value.shape == other.shape
+    kinds = (list, np.ndarray)
+    return isinstance(value, kinds) and isinstance(other, kinds) and len(value) == len(other)
+
+
+def other_parts(node: ast.expr) -> Iterator[str]:
+    """Yield ``x[:, :d]`` for ``x[:, d:]``, and the other way round: the rest of what was split."""
+    index: Any = node.slice if isinstance(node, ast.Subscript) else None
+    for part in index.elts if isinstance(index, ast.Tuple) else [index]:
+        if isinstance(part, ast.Slice) and (part.lower is None) != (part.upper is None):
+            rest = ast.Slice(part.upper, part.lower, part.step)
+            yield ast.unparse(copied(node, lambda old, new: rest if old is part else new))  # noqa: B023
 
 
 def stored_index(site: Site) -> tuple[str, str]:

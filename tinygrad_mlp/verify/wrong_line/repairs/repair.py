@@ -16,12 +16,13 @@ from tinygrad_mlp.verify.wrong_line.expressions.evaluation import (
     evaluated,
     values_of_parts,
 )
+from tinygrad_mlp.verify.wrong_line.expressions.syntax import kind_of
 from tinygrad_mlp.verify.wrong_line.recording.recorder import Override, StatementChange
 from tinygrad_mlp.verify.wrong_line.recording.sites import Site, stored_in
 from tinygrad_mlp.verify.wrong_line.repairs.repair_text import header_of, text_of_change
 from tinygrad_mlp.verify.wrong_line.running.experiment import RepairTrials, Scope, Trial
 
-EVALUATIONS, OF_CONDITIONS = 2, 16
+EVALUATIONS, OF_CONDITIONS = 4, 16
 """Evaluations of an expression that are compared: more of conditions and of whole numbers, which
 have few values."""
 
@@ -173,14 +174,17 @@ def digest(values: Sequence[Array | float]) -> tuple[object, ...]:
     return tuple(found)
 
 
-def chosen(site: Site, times: int, whole: bool) -> list[int]:
+def chosen(site: Site, values: Sequence[Array | float | None]) -> list[int]:
     """Return which evaluations of a site are looked at: the first, and others in between.
 
-    `whole` says that it is a whole number.
+    Those that give zeros, as behind a mask, do not tell one edit from another.
     """
+    whole = bool(values) and kind_of(values[0]) in "iu"
     few = whole or any(isinstance(node, ast.Compare) for node in ast.walk(site.node))
-    most = min(times, OF_CONDITIONS if few else EVALUATIONS)
-    return [k * times // most for k in range(most)]
+    numbers = [k for k, value in enumerate(values) if value is None or np.any(value)]
+    found = list(range(len(values))) if few or not numbers else numbers
+    most = min(len(found), OF_CONDITIONS if few else EVALUATIONS)
+    return [found[k * len(found) // most] for k in range(most)]
 
 
 def variables_in(site: Site, scope: Mapping[str, object],

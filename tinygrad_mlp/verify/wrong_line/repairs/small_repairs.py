@@ -118,11 +118,11 @@ def _other_targets(offers: Offers, site: Site, repair: Any) -> Iterator[Repair]:
     if not isinstance(target, ast.Subscript):
         return
 
-    def stored(made: ast.expr) -> StatementChange:
+    def stored(made: ast.Subscript) -> StatementChange:
         def change(copy: ast.AugAssign) -> list[Any]:
-            index = copied(made, lambda _, node: node)
             old: Any = copy.target if isinstance(copy, ast.AugAssign) else copy.targets[0]
-            new = ast.copy_location(ast.Subscript(old.value, index, ast.Store()), old)
+            value, index = (copied(part, lambda _, node: node) for part in (made.value, made.slice))
+            new = ast.copy_location(ast.Subscript(value, index, ast.Store()), old)
             if isinstance(copy, ast.AugAssign):
                 return [_placed(ast.AugAssign(new, copy.op, copy.value), copy)]
             return [_placed(ast.Assign([new], copy.value), copy)]
@@ -132,8 +132,15 @@ def _other_targets(offers: Offers, site: Site, repair: Any) -> Iterator[Repair]:
     index = ast.copy_location(ast.Subscript(target.value, target.slice, ast.Load()), target)
     for cost, edited in edits_of(index, offers.vocabulary(site)):
         made: Any = edited
-        if isinstance(made, ast.Subscript) and ast.dump(made.value) == ast.dump(target.value):
-            yield repair(cost, stored(made.slice))
+        if isinstance(made, ast.Subscript) and _base(made) == _base(target):
+            yield repair(cost, stored(made))
+
+
+def _base(target: ast.expr) -> str:
+    """Return the variable that a target, or an element of an element of it, is in."""
+    while isinstance(target, ast.Subscript):
+        target = target.value
+    return ast.unparse(target)
 
 
 def _of_parts(offers: Offers, site: Site, repair: Any) -> Iterator[Repair]:

@@ -27,7 +27,10 @@ DEFINED = 0.6
 """How much likelier a variable is computed in the wrong way than used in the place of a formula."""
 
 MOST_SOLUTIONS = 12
-"""Solutions of one wanted value that are tried, the shortest first."""
+"""Solutions of one wanted value that are tried at a line, the shortest first."""
+
+MOST_LINES = 5
+"""Lines that a wanted value is pushed down to: that of the site, and those that it hangs on."""
 
 
 def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> Iterator[Repair]:
@@ -52,42 +55,45 @@ def wanted_repairs(experiment: RepairTrials, offers: Offers, wanted: Wanted) -> 
     texts = sorted(offers.texts(site), key=lambda text: text not in bound)
     variables = variables_in(site, scope, texts)
     pool = Pool(variables)
-    found: list[tuple[float, int, ast.expr, str]] = []
+    found: list[tuple[float, int, Site | None, ast.expr, str]] = []
     loaded = parsed(ast.unparse(site.node)) if site.after else site.node
     now = _value_of(loaded, scope)
-    for node, part in pushed_down(loaded, target, scope):
-        present = _value_of(node, scope)
-        if present is not None and present.shape != part.shape:
-            present = None
-        depth = 0.0 if node is loaded else 0.1
-        for cost, text in solved(pool, present, part, ast.unparse(node)):
-            found.append((cost + depth, len(found), node, text))
-    found += [(cost, len(found) + i, loaded, text) for i, (cost, text) in enumerate(
+    definitions = _definitions(experiment.sites, site)
+    todo = [(root, root.node if root and site.root else loaded, target, 0.0)]
+    for owner, start, value, less in todo:
+        for node, part in pushed_down(start, value, scope):
+            present = _value_of(node, scope)
+            if present is not None and present.shape != part.shape:
+                present = None
+            name = node.id if isinstance(node, ast.Name) and node.id in definitions else None
+            depth = 0.0 if node is start else 0.1 if name is None else 0.3
+            for cost, text in solved(pool, present, part, ast.unparse(node)):
+                found.append((cost + depth - less, len(found), owner, node, text))
+            if name is not None and len(todo) < MOST_LINES:
+                before = definitions.pop(name)
+                todo.append((before, before.node, part, DEFINED))
+    found += [(cost, len(found) + i, root, loaded, text) for i, (cost, text) in enumerate(
         _recorded(experiment, variables, target, now, ast.unparse(loaded)))]
     yield from updates(site, experiment.sites, variables, target, now)
     found.sort(key=lambda each: each[:2])
-    yield from _at_lines(experiment.sites, site, root, loaded, found)
+    yield from _at_lines(site, loaded, found)
 
 
-def _at_lines(sites: Sequence[Site], site: Site, root: Site | None, loaded: ast.expr,
-              found: Sequence[tuple[float, int, ast.expr, str]]) -> Iterator[Repair]:
-    """Yield the repairs that put solutions in the place of parts of a root."""
-    definitions = _definitions(sites, site)
-    seen: set[str] = set()
-    for cost, _, node, text in found:
-        edited = replaced(root.node if root else loaded, node, parsed(text))
+def _at_lines(site: Site, loaded: ast.expr, found: Sequence[tuple[
+        float, int, Site | None, ast.expr, str]]) -> Iterator[Repair]:
+    """Yield the repairs that put solutions in the place of parts of roots, a few of each root."""
+    seen: dict[int, set[str]] = {}
+    for cost, _, owner, node, text in found:
+        edited = replaced(owner.node if owner else loaded, node, parsed(text))
         key = ast.unparse(ast.fix_missing_locations(edited))
-        if key in seen:
+        tried = seen.setdefault(owner.number if owner else -1, set())
+        if key in tried or len(tried) >= MOST_SOLUTIONS:
             continue
-        seen.add(key)
-        if isinstance(node, ast.Name) and node.id in definitions:
-            yield Repair(cost - DEFINED, ((definitions[node.id], parsed(text)),))
-        if root is None:
+        tried.add(key)
+        if owner is None:
             yield Repair(cost + 0.5, (), (site, followed_by(f"{ast.unparse(site.node)} = {key}")))
         else:
-            yield Repair(cost, ((root, edited),))
-        if len(seen) >= MOST_SOLUTIONS:
-            return
+            yield Repair(cost, ((owner, edited),))
 
 
 def _definitions(sites: Sequence[Site], user: Site) -> dict[str, Site]:
@@ -171,12 +177,23 @@ def _parts(node: ast.expr) -> Iterator[tuple[ast.expr, ast.expr | None, Any]]:
         elif isinstance(node.op, ast.Sub):
             yield left, right, lambda t, v: t + v
             yield right, left, lambda t, v: v - t
+        elif isinstance(node.op, ast.MatMult):
+            yield left, right, lambda t, v: _solved(v.T, t.T).T
+            yield right, left, lambda t, v: _solved(v, t)
         elif isinstance(node.op, ast.Mult):
             yield left, right, lambda t, v: t / v
             yield right, left, lambda t, v: t / v
         elif isinstance(node.op, ast.Div):
             yield left, right, lambda t, v: t * v
             yield right, left, lambda t, v: v / t
+
+
+def _solved(a: Array, b: Array) -> Array:
+    """Return the only x with a @ x = b; NaN where there is none."""
+    if a.ndim != 2 or a.shape[0] < a.shape[1] or not np.isfinite(a).all():
+        return np.full(1, np.nan)
+    x = np.linalg.pinv(a) @ b
+    return x if agree(a @ x, b) else np.full(1, np.nan)
 
 
 def _value_of(node: ast.expr, scope: Scope) -> Array | None:

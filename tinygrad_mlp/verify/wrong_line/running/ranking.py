@@ -121,7 +121,19 @@ class LineRanking:
         if self.is_named(site) and not self.fits_name(site, match):
             return False
         return (match.sign > 0 and not isinstance(site.node, ast.Name)
-                and match.quantity.kind in ("cotangent", "multiple", "value", "constant"))
+                and match.quantity.kind in ("cotangent", "multiple", "value", "constant")
+                and not self._is_another(site, match))
+
+    def _is_another(self, site: Site, match: Match) -> bool:
+        """Return whether a line assigns a gradient that another line gives to another variable."""
+        def gives(each: Site) -> bool:
+            other = self.matches.get(each.number)
+            return other is not None and other.quantity is match.quantity
+
+        same = {variable_of(each) for each in self.experiment.sites
+                if not isinstance(each.node, ast.Name) and gives(each)}
+        return (match.quantity.kind == "cotangent" and variable_of(site) is not None
+                and len(same - {None}) > 1 and not self.is_named(site))
 
     def is_named(self, site: Site) -> bool:
         """Return whether a line's variable is called like a gradient: dz, where there is a z."""

@@ -24,6 +24,7 @@ class Slice:
         numbers: the numbers of these sites.
         roots: the roots in their statements and in the headers of the loops around these; first
             those that move all wrong gradients.
+        of_all: the roots in statements that move all wrong gradients that any moves.
         others: the roots that move right ones as well. What is wrong there may not reach these.
     """
 
@@ -56,6 +57,8 @@ class Slice:
                 strength.setdefault(id(site.statement), max(users, default=0))
         found = [s for s in sites if (s.root or s.after) and strength.get(id(s.statement))]
         self.roots = sorted(found, key=lambda s: (-strength[id(s.statement)], -s.number))
+        most = max(strength.values(), default=0)
+        self.of_all = [s for s in found if strength[id(s.statement)] == most]
         also = {id(site.statement) for site in sites if site.number in reached}
         also |= {id(site.statement) for site in sites if site.root and isinstance(
             site.statement, ast.For) and also & set(map(id, ast.walk(site.statement)))}
