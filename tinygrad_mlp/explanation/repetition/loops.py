@@ -233,8 +233,9 @@ class EveryStepsBases:
 
     def _made(self, key: Any, like: Base, name: Name | None, definition: Any) -> Base:
         if (key, like.shape) not in self.bases:
-            # A number of its own, next to that of what it stands for, where it is written, too.
-            number = self.numbers.setdefault(key, like.number + (len(self.bases) + 1) * 1e-6)
+            # A number of its own, next to that of what it stands for, where it is written, too;
+            # next to a matrix of a stack it is nearer than the other matrices.
+            number = self.numbers.setdefault(key, like.number + (len(self.bases) + 1) * 1e-9)
             made = self.bases[key, like.shape] = Base(
                 number, like.shape, definition, np.ones(like.shape))
             made.name = name
