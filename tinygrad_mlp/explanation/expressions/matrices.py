@@ -153,7 +153,7 @@ class Writer:
             return self.expression(self.inner(base.polynomial))
         if made is None:
             return Number(base.value) if not base.shape else (
-                Symbol(base.name or _anonymous(base), base.shape, float, value=base.value))
+                Symbol(name(f"c{base.number}"), base.shape, float, value=base.value))
         args = [None if a is None else self.expression(a) for a in made.args]
         op = self.sigmoid if made.op is ops.sigmoid else made.op
         return Application(op, args, dict(made.static), base.shape, float, made.index)
@@ -272,7 +272,3 @@ class Writer:
         factor = self.scalar([], c)
         total = shaped(total, base.shape)
         return total if factor is None else hadamard(factor, total)
-
-
-def _anonymous(base: Base) -> Name:
-    return name("I" if base.number == UNIT_MATRIX else f"c{base.number}")
