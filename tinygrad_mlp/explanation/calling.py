@@ -62,6 +62,8 @@ def called(function: Callable[..., Any], values: Any) -> Called:
                 value.name = name
         elif isinstance(value, (int, float, np.ndarray)) and not isinstance(value, bool):
             names[name] = value
+        elif isinstance(value, Tensor) and value.node is None and name not in given:
+            names[name] = value.data  # an array that the function has made
     literals = _literals(codes, names.values())
     data = [v for name, v in given.items() if name not in wanted and np.ndim(_data(v)) == 2]
     samples = len(_data(data[0])) if data else None

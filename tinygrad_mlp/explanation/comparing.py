@@ -45,7 +45,7 @@ def differing(reverse: Reverse, equations: Sequence[Equation], seed: Array | Non
         given: dict[str, Array] = {}
         output, targets = reverse.graph.output, list(reverse.targets)
         if number:
-            point = random_point([b for b in reverse.t.bases if b.value is not seed], number)
+            point = random_point([b for b in reverse.leaves if b.value is not seed], number)
             given = {b.name.text: v for b, v in point.known.items() if b.name is not None}
             given |= {name: point.of(p) for name, p in reverse.related.items()}
             try:

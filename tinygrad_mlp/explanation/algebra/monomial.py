@@ -62,7 +62,8 @@ class Base:
         self.name: Name | None = None
         self.sums: dict[int, int] = {}
         self.has_quotients = self.polynomial is not None and any(
-            f.exponent < 0 and f.base.shape or f.base.is_bracket and f.base.has_quotients
+            f.exponent < 0 and (f.base.shape or f.base.definition is not None)
+            or f.base.is_bracket and f.base.has_quotients
             for m in self.polynomial.terms for f in m)
 
     @property

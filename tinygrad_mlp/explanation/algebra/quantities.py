@@ -23,7 +23,7 @@ from tinygrad_mlp.explanation.algebra.monomial import (
     Monomial,
     Shape,
 )
-from tinygrad_mlp.explanation.algebra.numbers import EXACT, Meanings, Numbers, is_number, number
+from tinygrad_mlp.explanation.algebra.numbers import NICE, Meanings, Numbers, is_number, number
 from tinygrad_mlp.explanation.algebra.polynomial import (
     Polynomial,
     contracted,
@@ -66,6 +66,8 @@ class Quantities(Numbers):
         n = array.shape[0] if array.ndim == 2 else 0
         if array.shape == (n, n) and (array == np.eye(n)).all():
             return self.unit_matrix(n)
+        if array.dtype.kind == "f" and (array <= 0).all():
+            return -self.constant(np.abs(array))
         key = ("array", array.shape, array.dtype.char, array.tobytes())
         if key not in self._known:
             self._known[key] = self.base(array.shape, None, array)
@@ -228,7 +230,7 @@ def cuts_of(template: Sequence[object], ndim: int) -> dict[int, object]:
 def content(p: Polynomial) -> Fraction:
     """The largest simple number that all coefficients are multiples of."""
     values = list(p.terms.values())
-    if any(v.denominator > EXACT for v in values):
+    if any(v.denominator > NICE for v in values):
         return abs(values[0]) if len({abs(v) for v in values}) == 1 else ONE
     return Fraction(math.gcd(*(abs(v.numerator) for v in values)),
                     math.lcm(*(v.denominator for v in values)))

@@ -179,7 +179,8 @@ def _where(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | Non
 
 @form("maximum")
 def _maximum(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
-    return t.call(ops.relu, [a[0]], {}, shape) if a[1].number == 0 else None
+    others = [p for p in a if p.number != 0]
+    return t.call(ops.relu, [t.argument(others[0])], {}, shape) if len(others) == 1 else None
 
 
 # -- sums -----------------------------------------------------------------------------------------

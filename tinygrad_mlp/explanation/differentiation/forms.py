@@ -111,6 +111,9 @@ def _scatter(t: Translation, a: Args, s: Static, shape: Shape) -> Any:
     alike = math.prod(a[0].shape) == math.prod(shape)
     if len(a) == 1 and alike and _is_reshape(s["template"]):
         return _reshape(t, a, s, shape)
+    if len(a) == 1 and a[0].number is not None:  # ones at some places
+        ones = t.constant(ops.scatter_add.forward(np.ones(a[0].shape), **s))
+        return ones.scaled(a[0].number)
     numbers = places(a[1]) if len(a) == 2 else None
     if s["template"] != (IndexSlot(0),) or numbers is None:
         return None

@@ -10,6 +10,7 @@ an array.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,7 @@ from tinygrad_mlp.explanation.expressions.notation import (
     NEGATIVE,
     POWER,
     SUM,
+    SUPERSCRIPTS,
     Notation,
     Piece,
     Written,
@@ -160,7 +162,7 @@ class Number(Expression):
         text = self._digits(notation.latex)
         if self.shape and notation.latex and text in ("0", "1"):
             text = rf"\mathbf{{{text}}}"
-        whole = written(text)
+        whole = written(text, POWER if re.match("10[⁻⁰-⁹²³¹^]", text) else ATOM)
         if r"\cdot" in text:
             whole = notation.bracketed(whole)
         if self.number < 0:
@@ -174,9 +176,12 @@ class Number(Expression):
         if float(size).is_integer() and size < 1e6:
             return f"{int(size)}"
         text = f"{float(size):.6g}"
+        digits, _, exponent = text.partition("e")
+        if exponent and digits == "1":
+            return f"10^{{{int(exponent)}}}" if latex else (
+                "10" + str(int(exponent)).translate(SUPERSCRIPTS))
         if not latex:
             return text
-        digits, _, exponent = text.partition("e")
         text = digits + (rf" \cdot 10^{{{int(exponent)}}}" if exponent else "")
         return text.replace("inf", r"\infty").replace("nan", r"\mathrm{nan}")
 

@@ -7,15 +7,18 @@ which convolutions move over it, are written as the array with sums of indices.
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import op
-from tinygrad_mlp.explanation.algebra.monomial import SUMMED, UNIT, Factor, Shape
+from tinygrad_mlp.explanation.algebra.monomial import ONE, SUMMED, UNIT, Factor, Shape
+from tinygrad_mlp.explanation.algebra.polynomial import Polynomial
+from tinygrad_mlp.explanation.algebra.quantities import cuts_of
 
 LETTERS = "ijklmpqrstuvw" + string.ascii_uppercase
 
@@ -111,6 +114,28 @@ def overlapping(factors: Sequence[Factor], shape: Shape) -> dict[str, Any] | Non
             f.base.name is None and not is_spread(f) for f in factors):
         return None
     return {**static, "summed": static["summed"] + static["subscripts"][-2:]}
+
+
+def parts_along_an_axis(p: Polynomial) -> tuple[int, Callable[..., Array], list[Polynomial]]:
+    """The axis along which an array is put together, by which function, and its parts if it is."""
+    rows: list[tuple[int, int, int, Polynomial]] = []
+    join: Callable[..., Array] = np.concatenate
+    for m, c in p.terms.items():
+        made = Polynomial(p.shape, {m: ONE}).called(ops.scatter_add)
+        if made is None or m[0].base.name is not None or len(made.args) > 1:
+            return 0, join, []
+        for axis, cut in cuts_of(made.static["template"], len(p.shape)).items():
+            if isinstance(cut, int):
+                join, cut = np.stack, slice(cut, cut + 1)
+            elif not isinstance(cut, slice) or cut.step is not None or join is np.stack:
+                return 0, join, []
+            rows.append((axis, *cut.indices(p.shape[axis])[:2], made.args[0].scaled(c)))
+    rows.sort(key=lambda row: row[:3])
+    axis = rows[0][0] if rows else 0
+    ends = [(axis, 0), *((axis, stop) for axis, _, stop, _ in rows)]
+    starts = [*((axis, start) for axis, start, *_ in rows), (axis, p.shape[axis] if rows else 0)]
+    alike = len({len(part.shape) for *_, part in rows}) == 1 and len(rows) == len(p.terms)
+    return axis, join, [part for *_, part in rows] if alike and ends == starts else []
 
 
 def is_moving(f: Factor) -> bool:

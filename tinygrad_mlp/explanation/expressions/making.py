@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
+from tinygrad_mlp.autograd.graph import Array
 from tinygrad_mlp.autograd.op import Op, op
 from tinygrad_mlp.explanation.algebra.monomial import Shape
 from tinygrad_mlp.explanation.expressions.expression import Application, Expression, Number, Symbol
@@ -29,6 +30,12 @@ def in_shape(a: Any, *, shape: Shape) -> Any:
 def norm2(a: Any) -> Any:
     """The sum of squares."""
     return np.sum(np.square(a))
+
+
+@op(register=False, latex=r"\left\Vert {a} \right\Vert")
+def norm(a: Array) -> Array:
+    """The root of the sum of squares."""
+    return np.asarray(np.sqrt(np.sum(np.square(a))))
 
 
 @op(register=False, latex=r"{a}^{{-\top}}")
@@ -59,11 +66,11 @@ def mean_along(a: Any, *, axis: int) -> Any:
     return np.mean(a, axis=axis, keepdims=True)
 
 
-@op(register=False, latex=lambda *parts, axis: (
-    "[" + (", " if axis == parts[0].ndim - 1 else "; ").join(map(str, parts)) + "]"))
-def side_by_side(*parts: Any, axis: int) -> Any:
-    """Arrays beside each other, or one below the other, along an axis."""
-    return np.concatenate(parts, axis=axis)
+@op(register=False, latex=lambda *parts, axis, join: "[" + (
+    ", " if axis == parts[0].ndim - 1 or join is np.stack else "; ").join(map(str, parts)) + "]")
+def side_by_side(*parts: Array, axis: int, join: Callable[..., Array]) -> Array:
+    """Arrays beside each other, or one below the other, along an axis; or stacked."""
+    return join(parts, axis=axis)
 
 
 def apply(op: Op, shape: Shape, /, *args: Expression, **static: Any) -> Expression:

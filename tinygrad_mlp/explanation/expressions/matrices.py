@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import permutations
 from typing import Any
 
 import numpy as np
 
 from tinygrad_mlp.autograd import ops
-from tinygrad_mlp.autograd.op import Op
+from tinygrad_mlp.autograd.op import OPS, Op
 from tinygrad_mlp.explanation.algebra.monomial import (
     ONE,
+    SUMMED,
     UNIT,
     UNIT_MATRIX,
     Base,
@@ -26,7 +28,7 @@ from tinygrad_mlp.explanation.algebra.monomial import (
 )
 from tinygrad_mlp.explanation.algebra.numbers import HALF
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial
-from tinygrad_mlp.explanation.algebra.quantities import cuts_of, leading
+from tinygrad_mlp.explanation.algebra.quantities import leading
 from tinygrad_mlp.explanation.expressions.expression import Application, Expression, Number, Symbol
 from tinygrad_mlp.explanation.expressions.indices import (
     index_sum,
@@ -35,12 +37,15 @@ from tinygrad_mlp.explanation.expressions.indices import (
     is_spread,
     moving,
     overlapping,
+    parts_along_an_axis,
     spread,
 )
 from tinygrad_mlp.explanation.expressions.making import (
     apply,
     hadamard,
     is_made_by,
+    norm,
+    norm2,
     quotient,
     shaped,
     side_by_side,
@@ -53,6 +58,8 @@ PLACES = (ops.argsort, ops.argpartition, ops.argmax, ops.argmin, ops.searchsorte
 """Operations whose results are places in an array."""
 POWERS = {Fraction(2): ops.square, HALF: ops.sqrt}
 """Operations that powers are written as."""
+SMALL = Fraction(1, 1000)
+"""A number up to which one stands last, as in √(v + 10⁻⁵)."""
 NICE = 1000
 """The largest denominator that is written as a fraction and not as a decimal number."""
 
@@ -92,32 +99,14 @@ class Writer:
             return Number(total.number, p.shape, float)
         return apply(ops.broadcast_to, p.shape, total, shape=p.shape)
 
-    def joined_parts(self, p: Polynomial) -> Expression | None:
-        """What is put into all parts of an array along an axis: ``[a, b, c]``."""
-        parts: list[tuple[int, int, int, Polynomial]] = []
-        for m, c in p.terms.items():
-            made = Polynomial(p.shape, {m: ONE}).called(ops.scatter_add)
-            cuts = cuts_of(made.static["template"], len(p.shape)) if made is not None else {}
-            if made is None or m[0].base.name is not None or len(made.args) > 1 or not all(
-                    isinstance(cut, slice) and cut.step is None for cut in cuts.values()):
-                return None
-            parts += [(axis, *cut.indices(p.shape[axis])[:2], made.args[0].scaled(c))
-                      for axis, cut in cuts.items() if isinstance(cut, slice)]
-        parts.sort(key=lambda part: part[:3])
-        ends = [(axis, stop) for axis, _, stop, _ in parts]
-        starts = [(axis, start) for axis, start, *_ in parts]
-        if not parts or len(parts) != len(p.terms) or (
-                [(parts[0][0], 0), *ends] != [*starts, (parts[0][0], p.shape[parts[0][0]])]):
-            return None
-        return apply(side_by_side, p.shape, *(
-            self.expression(self.inner(part)) for *_, part in parts), axis=parts[0][0])
-
     def sum(self, p: Polynomial) -> Expression:
         """A polynomial, in a shape that is broadcast to its own."""
-        whole = self.joined_parts(p) if len(p.terms) > 1 else None
-        if whole is not None:
-            return whole
-        terms = sorted(p.terms.items(), key=lambda t: (not t[0], leading(t[0])), reverse=True)
+        axis, join, pieces = parts_along_an_axis(p)
+        if len(pieces) > 1:
+            return apply(side_by_side, p.shape, *(
+                self.expression(self.inner(piece)) for piece in pieces), axis=axis, join=join)
+        terms = sorted(p.terms.items(), key=lambda t: (
+            not t[0] and abs(t[1]) > SMALL, bool(t[0]), leading(t[0])), reverse=True)
         terms.sort(key=lambda t: t[1] < 0)
         if not terms:
             return Number(0.0, p.shape, float) if p.shape else Number(0)
@@ -155,6 +144,10 @@ class Writer:
             return Number(base.value) if not base.shape else (
                 Symbol(name(f"c{base.number}"), base.shape, float, value=base.value))
         args = [None if a is None else self.expression(a) for a in made.args]
+        join = {OPS["concatenate"]: np.concatenate, OPS["stack"]: np.stack}.get(made.op)
+        if join is not None:
+            return apply(side_by_side, base.shape, *(a for a in args if a is not None),
+                         axis=made.static["axis"] % len(base.shape), join=join)
         op = self.sigmoid if made.op is ops.sigmoid else made.op
         return Application(op, args, dict(made.static), base.shape, float, made.index)
 
@@ -186,7 +179,7 @@ class Writer:
             written = network.expression(shape)
             if counted is not None and written is not None and network.mean_of is None:
                 scalars.remove(counted)  # it is a part of the mean
-            written = written or self.indexed(rest, shape)
+            written = written or self.stacked(rest, shape) or self.indexed(rest, shape)
         factor = self.scalar(scalars, coefficient)
         return written if factor is None else hadamard(factor, written)
 
@@ -208,6 +201,8 @@ class Writer:
         made = f.base.call
         if made is not None and made.op.nondifferentiable and made.op not in PLACES:
             e = apply(ops.astype, e.shape, e, dtype=np.dtype(float))  # of conditions, a count
+        if is_made_by(norm2, e) and exponent != 1:
+            e, exponent = apply(norm, (), *e.parts()), 2 * exponent
         if exponent == 1:
             return e
         if exponent in POWERS:
@@ -237,6 +232,17 @@ class Writer:
         lengths = tuple(shape[i] for i in axes)
         total = apply(index_sum, lengths, *operands, **static)
         return shaped(total, tuple(n if i in axes else 1 for i, n in enumerate(shape)))
+
+    def stacked(self, factors: Sequence[Factor], shape: Shape) -> Expression | None:
+        """The product of each matrix of a stack with one matrix; None for other products."""
+        n = len(shape)
+        for a, b in permutations(factors) if n > 2 and len(factors) == 2 else ():
+            s = a.indices[-1]
+            if s >= SUMMED and a.indices[:-1] == (*range(n - 1),) and b.indices in (
+                    (s, n - 1), (n - 1, s)):
+                right = self.power(b) if b.indices[0] == s else transposed(self.power(b))
+                return apply(ops.matmul, shape, self.power(a), right)
+        return None
 
     def operand(self, f: Factor) -> Expression:
         """A factor without its exponent, without axes of length 1."""

@@ -20,6 +20,9 @@ from tinygrad_mlp.explanation.writing.slopes import name_slopes
 from tinygrad_mlp.graph_view.names import Name, gradient, name
 from tinygrad_mlp.graph_view.naming import is_filled
 
+MOST_SHOWN = 8
+"""The most elements of an array that the glossary shows."""
+
 
 class Blackboard(ChosenNames):
     """The equations of the gradients: what they are written with, then they themselves."""
@@ -128,6 +131,8 @@ class Blackboard(ChosenNames):
             what = f" = {float(base.value):g}" if number else "" if base.shape else ": a number"
             if base in self.reverse.t.one_hot:
                 what = ", which has a single 1 in each row"
+            elif base.shape and base not in self.reverse.leaves and base.value.size <= MOST_SHOWN:
+                what = f", which is ({', '.join(f'{v:g}' for v in base.value.flat)})"
             if base in self.loop.initial and is_filled(base.value):
                 what = f", which is {base.value.flat[0]:g}"
             shape = f": {written(base.shape)}" if base.shape else ""

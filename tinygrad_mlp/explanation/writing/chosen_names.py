@@ -48,6 +48,10 @@ class ChosenNames:
                 self.names.given.setdefault(base.name.text, 1)
         for base in self.reverse.t.counts.values():
             base.name = base.name or self._free("n", "N", "m")
+        for base in self.reverse.t.bases:
+            if base.name is None and base.definition is None and base.shape and (
+                    base not in self.reverse.t.one_hot):
+                base.name = self._free("e", "c")
         for base in self.reverse.t.one_hot:
             base.name = base.name or self._free("Y", "O")
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from tinygrad_mlp.autograd import ops
 from tinygrad_mlp.autograd.graph import Node
 from tinygrad_mlp.explanation.algebra.monomial import AppliedOp, Base
 from tinygrad_mlp.explanation.algebra.polynomial import Polynomial
@@ -20,6 +21,9 @@ from tinygrad_mlp.graph_view.naming import key_of
 
 SYMBOL = 1.75
 """The cost of a single symbol with a factor, −y or y / n, which needs no other name."""
+
+TURNING = ops.transpose, ops.swapaxes
+"""Operations whose result is written as it is: Aᵀ."""
 
 FUNCTION = re.compile(r"([^\W\d]+|\\\w+|\\mathrm\{\w+\})((?:\\left)?\(.*\))")
 """A function's name and its argument between brackets."""
@@ -52,7 +56,7 @@ class StepReverse(Reverse):
         """Whether a result is a quantity of its own: also the parts of layers."""
         name = self.naming.of_node(node, index)
         of_layer = node not in self.graph.inlined and not re.fullmatch(r"v\d+", name.text)
-        return of_layer or super().keeps_name(node, index)
+        return of_layer and node.op not in TURNING or super().keeps_name(node, index)
 
     def _delta(self, base: Base, g: Polynomial) -> Polynomial:
         if self.simplifier.cost(g) <= SYMBOL:

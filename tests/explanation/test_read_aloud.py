@@ -1,0 +1,98 @@
+"""What a lecturer would not write so: each of these was printed otherwise once."""
+
+import numpy as np
+import pytest
+
+import tinygrad_mlp as tg
+from tests.explanation.test_written_once import closed_form
+
+
+def drawn(*trained, **shapes):
+    rng = np.random.default_rng(0)
+    arrays = {name: rng.normal(size=shape) for name, shape in shapes.items()}
+    return {name: tg.Tensor(a, requires_grad=True) if name in trained else a
+            for name, a in arrays.items()}
+
+
+def logistic_of_one_sample(w, x, y):
+    p = tg.sigmoid(w @ x)
+    return -(y * tg.log(p) + (1 - y) * tg.log(1 - p))
+
+
+def hinge(w, X, y):
+    return tg.mean(tg.maximum(0, 1 - y * (X @ w)))
+
+
+def normalised(x, a):
+    return a @ (x / tg.sqrt(tg.sum(x**2)))
+
+
+def a_stack_of_samples(W, X, Y):
+    return tg.sum((tg.tanh(X @ W) - Y) ** 2) / 2
+
+
+def with_a_small_number(Z, R):
+    return tg.sum(Z / tg.sqrt(tg.mean(Z**2, axis=0) + 1e-5) * R)
+
+
+def cross_entropy_of_one_label(W, x, y):
+    z = W @ x
+    return tg.logsumexp(z) - z[y]
+
+
+def with_a_mask_of_its_own(w, X):
+    M = np.array([2.0, 0.0, 2.0, 2.0])
+    return tg.sum(tg.tanh(X @ w)) + tg.sum(M * w)
+
+
+CASES = [
+    (cross_entropy_of_one_label, drawn("W", W=(3, 4), x=(4,)) | {"y": 2},
+     ["z = W x", "∂L/∂W = (softmax(z) − e) xᵀ"]),
+    (with_a_mask_of_its_own, drawn("w", w=(4,), X=(6, 4)),
+     ["a = tanh(X w)", "∂L/∂w = Xᵀ (1 − a²) + M"]),
+    (logistic_of_one_sample, drawn("w", w=(4,), x=(4,)) | {"y": np.array(1.0)},
+     ["p = σ(wᵀ x)", "∂L/∂w = (p − y) x"]),
+    (hinge, drawn("w", w=(4,), X=(6, 4), y=(6,)),
+     ["∂L/∂w = −(1 / n) Xᵀ (y ⊙ [1 − (X w) ⊙ y > 0])"]),
+    (normalised, drawn("x", x=(4,), a=(4,)),
+     ["∂L/∂x = (1 / ‖x‖) (a − (1 / ‖x‖²) (xᵀ a) x)"]),
+    (a_stack_of_samples, drawn("W", W=(4, 3), X=(6, 5, 4), Y=(6, 5, 3)),
+     ["A = tanh(X W)", "∂L/∂W = [Σ_kl X_kli (A − Y)_klj (1 − A²)_klj]_ij"]),
+    (with_a_small_number, drawn("Z", Z=(6, 4), R=(6, 4)),
+     ["e = mean_0(Z²) + 10⁻⁵", "∂L/∂Z = (R − mean_0(Z ⊙ R) ⊙ Z / e) / √e"]),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f.__name__ for f, _, _ in CASES])
+def test_the_closed_form_is_what_one_writes(case):
+    function, values, lines = case
+    assert closed_form(function, values).text.splitlines() == lines
+
+
+def test_the_steps_name_no_transposed_matrix():
+    def loss(U, V):
+        S = U @ V.T
+        return tg.sum(S**2) / 2
+
+    steps = tg.explain(loss, drawn("U", "V", U=(3, 2), V=(3, 2))).steps
+    assert [str(e) for e in steps.equations] == [
+        "S = U Vᵀ", "L = ½ ‖S‖²", "∂L/∂U = S V", "∂L/∂V = Sᵀ U"]
+
+
+def test_rows_whose_derivatives_are_all_there_are_written_beside_each_other():
+    def loss(W, X):
+        return tg.sum(tg.tanh(X @ W[0])) + tg.sum(tg.sigmoid(X @ W[1]))
+
+    steps = tg.explain(loss, drawn("W", W=(2, 4, 3), X=(5, 4))).steps
+    assert str(steps["∂L/∂W"]) == "∂L/∂W = [δ_u, δ_u1]"
+
+
+def test_an_array_of_a_rule_has_its_values_in_the_glossary():
+    values = drawn("W", W=(3, 4), x=(4,)) | {"y": 2}
+    glossary = tg.explain(cross_entropy_of_one_label, values).closed.glossary
+    assert "e: 3, which is (0, 0, 1)" in glossary
+
+
+def test_a_small_number_is_a_power_of_ten():
+    values = drawn("Z", Z=(6, 4), R=(6, 4))
+    assert "10^{-5}" in tg.explain(with_a_small_number, values).closed.latex
