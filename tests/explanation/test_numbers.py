@@ -1,5 +1,7 @@
 """Numbers have the names of variables that they are, not those of what is of the same size."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -125,3 +127,24 @@ def test_a_network_is_told_from_its_steps_by_others():
     closed = tg.explain(loss, values).closed
     assert "δ_5 = (2 / d) (h_5 − y) ⊙ (1 − h_5²)" in closed.text.splitlines()
     assert "(2 / T) U" in closed.text
+
+
+def test_what_a_function_says_it_says_once(capsys, recwarn):
+    def loss(w, X):
+        print("one call")
+        warnings.warn(f"{len(X)} samples", stacklevel=1)
+        return tg.sum(tg.tanh(X @ w)) / len(X)
+
+    tg.explain(loss, drawn("w", w=(2,), X=(5, 2)))
+    assert capsys.readouterr().out == "one call\n" and len(recwarn) == 1
+
+
+def test_a_graph_whose_axes_are_not_found_has_plain_numbers(monkeypatch):
+    def fails(*arguments):
+        raise NotImplementedError
+
+    monkeypatch.setattr("tinygrad_mlp.explanation.retracing.AxesAlike.__init__", fails)
+    values = drawn("Wq", "Wk", "Wv", Wq=(5, 16), Wk=(5, 16), Wv=(5, 3), X=(4, 5), R=(4, 3))
+    text = tg.explain(attention, values).closed.text
+
+    assert "A = softmax(¼ Q Kᵀ)" in text and "δ = ½ (A V − R)" in text

@@ -6,7 +6,10 @@ for n = 10: with other samples, n is another number, and these stay.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import itertools
+import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
 
@@ -92,9 +95,11 @@ class Again:
         if len(set(of_means)) == len(of_means) and not any(
                 v not in (0, 1) and alone.candidates((v,)) for v in first.numbers.values()):
             return
-        whole: list[list[Axis]] = [[(text, None)] for text, v in self.values.items()
+        found: list[list[Axis]] = [[(text, None)] for text, v in self.values.items()
                                    if type(v) is int]
-        for axes in (*AxesAlike(graph, self.values).of(self.values), *whole):
+        with contextlib.suppress(Exception), np.errstate(all="ignore"):  # of a user's operation
+            found += AxesAlike(graph, self.values).of(self.values)
+        for axes in found:
             calls = (self._changed(axes, change) for change in CHANGES)
             yield from itertools.islice((call for call in calls if call is not None and (
                 call.kinds == first.kinds and call.numbers.keys() == first.numbers.keys())), 1)
@@ -113,7 +118,8 @@ class Again:
             changed[text] = Tensor(data, requires_grad=value.requires_grad) if (
                 isinstance(value, Value)) else data
         try:
-            with np.errstate(all="ignore"):
+            with (np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"),
+                  contextlib.redirect_stdout(io.StringIO())):
                 found = called(self.function, changed)
                 one = found.output.data.size == 1
                 graph = Recorded(found.output if one else weighted(found.output)[0])
