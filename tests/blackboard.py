@@ -159,6 +159,28 @@ def long_short_term_memory(Wi, Wf, Wo, Wg, Ui, Uf, Uo, Ug, x, y, h_0, c_0):
     return tg.sum((h - y) ** 2) / 2
 
 
+def memory_with_joined_gates(Wx, Wh, b, X, Y, h_0, c_0):
+    h, c, n = h_0, c_0, h_0.shape[1]
+    for t in range(X.shape[1]):
+        z = X[:, t] @ Wx + h @ Wh + b
+        i, f = tg.sigmoid(z[:, :n]), tg.sigmoid(z[:, n : 2 * n])
+        o, g = tg.sigmoid(z[:, 2 * n : 3 * n]), tg.tanh(z[:, 3 * n :])
+        c = f * c + i * g
+        h = o * tg.tanh(c)
+    return tg.sum((h - Y) ** 2) / 2
+
+
+def encoder_and_decoder(We, Ue, Wd, Ud, V, x, u, y, h_0):
+    h = h_0
+    for t in range(len(x)):
+        h = tg.tanh(We @ x[t] + Ue @ h)
+    s, losses = h, []
+    for t in range(len(u)):
+        s = tg.tanh(Wd @ u[t] + Ud @ s)
+        losses.append(tg.sum((V @ s - y[t]) ** 2) / 2)
+    return tg.sum(tg.stack(losses))
+
+
 def gated_recurrent_unit(Wz, Wr, Wn, Uz, Ur, Un, x, y, h_0):
     h = h_0
     for t in range(len(x)):
@@ -183,6 +205,16 @@ def layer_norm(Z, R):
     σ = tg.std(Z, axis=1, keepdims=True)
     X_hat = (Z - μ) / σ
     return tg.sum(X_hat * R)
+
+
+def layers_with_layer_norm(W1, W2, W3, X, R):
+    H = X
+    for W in (W1, W2, W3):
+        μ = tg.mean(H, axis=1, keepdims=True)
+        σ = tg.std(H, axis=1, keepdims=True)
+        N = (H - μ) / σ
+        H = H + tg.relu(N @ W)
+    return tg.sum((H - R) ** 2) / 2
 
 
 def attention_head(Wq, Wk, Wv, X, R):
@@ -336,6 +368,15 @@ ROWS = {
         (long_short_term_memory, {
             **gates("W", "ifog", 2), **gates("U", "ifog", 3), "x": rng.normal(size=(5, 2)),
             "y": rng.normal(size=3), "h_0": rng.normal(size=3), "c_0": rng.normal(size=3)}),
+        (memory_with_joined_gates, {
+            "Wx": parameter(2, 12), "Wh": parameter(3, 12), "b": parameter(12),
+            "X": rng.normal(size=(4, 5, 2)), "Y": rng.normal(size=(4, 3)),
+            "h_0": rng.normal(size=(4, 3)), "c_0": rng.normal(size=(4, 3))}),
+        (encoder_and_decoder, {
+            "We": parameter(3, 2), "Ue": parameter(3, 3), "Wd": parameter(3, 2),
+            "Ud": parameter(3, 3), "V": parameter(2, 3), "x": rng.normal(size=(6, 2)),
+            "u": rng.normal(size=(4, 2)), "y": rng.normal(size=(4, 2)),
+            "h_0": rng.normal(size=3)}),
         (gated_recurrent_unit, {
             **gates("W", "zrn", 2), **gates("U", "zrn", 3), "x": rng.normal(size=(5, 2)),
             "y": rng.normal(size=3), "h_0": rng.normal(size=3)}),
@@ -348,6 +389,9 @@ ROWS = {
             "Z": parameter(n, d), "γ": parameter(d), "β": parameter(d),
             "R": rng.normal(size=(n, d))}),
         (layer_norm, {"Z": parameter(n, d), "R": rng.normal(size=(n, d))}),
+        (layers_with_layer_norm, {
+            "W1": parameter(d, d), "W2": parameter(d, d), "W3": parameter(d, d), **data("X"),
+            "R": rng.normal(size=(n, d))}),
         (attention_head, {
             "Wq": parameter(d, 2), "Wk": parameter(d, 2), "Wv": parameter(d, k), **data("X"),
             "R": rng.normal(size=(n, k))}),

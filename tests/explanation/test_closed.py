@@ -18,6 +18,7 @@ EQUATIONS = {
     "deep_network_in_columns": 7, "network_of_rectifiers": 5, "recurrent_network": 6,
     "two_recurrent_layers": 10, "long_short_term_memory": 22, "gated_recurrent_unit": 15,
     "heads_side_by_side": 12, "heads_in_a_stack": 12, "residual_block": 6, "tied_weights": 3,
+    "memory_with_joined_gates": 19, "encoder_and_decoder": 13, "layers_with_layer_norm": 10,
     "batch_norm": 6, "layer_norm": 4, "attention_head": 11,
     "convolution": 2, "average_pooling": 4, "embedding": 1,
     "log_determinant": 1, "quadratic_form": 2,
