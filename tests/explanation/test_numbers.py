@@ -1,5 +1,7 @@
 """Numbers have the names of variables that they are, not those of what is of the same size."""
 
+import itertools
+import random
 import warnings
 
 import numpy as np
@@ -104,16 +106,55 @@ def test_the_number_of_labels_is_that_of_samples():
 
 
 def test_a_function_that_takes_no_other_sizes_is_called_with_none():
-    sizes, only = [], (3, 2)
+    calls, only = itertools.count(), (3, 2)
 
     def loss(w, X):
-        sizes.append(X.shape)
+        next(calls)
         if X.shape != only:
             raise ValueError("three samples of two features")
         return tg.sum(tg.tanh(X @ w)) / len(X)
 
     closed = tg.explain(loss, drawn("w", w=(2,), X=(3, 2))).closed
-    assert closed["∂L/∂w"].right.text() == "(1 / n) Xᵀ (1 − a²)" and len(sizes) > 1
+    assert closed["∂L/∂w"].right.text() == "(1 / n) Xᵀ (1 − a²)" and next(calls) > 1
+
+
+def with_dropout(rng):
+    return tg.nn.Dropout(0.5, rng=rng)
+
+
+def with_statistics(rng):
+    return tg.nn.BatchNorm1d(2)
+
+
+def of_the_caller(rng):
+    return lambda X: X + rng.normal(size=X.shape)
+
+
+def of_numpy(rng):
+    return lambda X: X + np.random.normal(size=X.shape)
+
+
+def of_python(rng):
+    return lambda X: X + random.random()
+
+
+@pytest.mark.parametrize(
+    "make", [with_dropout, with_statistics, of_the_caller, of_numpy, of_python])
+def test_a_function_that_changes_what_it_reads_is_called_once(make):
+    called = itertools.count()
+    layer = make(np.random.default_rng(0))
+
+    def loss(w, X):
+        next(called)
+        return tg.sum(tg.tanh(layer(X) @ w)) / len(X) + tg.sum(w) / 3
+
+    before = np.random.get_state(), random.getstate()
+    try:
+        tg.explain(loss, drawn("w", w=(2,), X=(3, 2)))
+    finally:
+        np.random.set_state(before[0])
+        random.setstate(before[1])
+    assert next(called) == 1
 
 
 def test_a_network_is_told_from_its_steps_by_others():

@@ -100,9 +100,10 @@ def explain(output: Any, wrt: Any = None, *, names: Mapping[str, Any] | None = N
     Args:
         output: the number, a tensor of one element, whose graph has not been released; or a
             function that computes it. The names are then those of its variables; it is called
-            again with arrays of other sizes, to learn which number is n. Of a function that
-            computes an array f, the closed form has the Jacobians, and the steps derive
-            ``L = Σ v ⊙ f`` for any v. (So the Hessian is that of ``tg.grad(loss)``.)
+            again with arrays of other sizes, to learn which number is n, unless it changes what
+            it reads, such as a generator. Of a function that computes an array f, the closed form
+            has the Jacobians, and the steps derive ``L = Σ v ⊙ f`` for any v. (So the Hessian is
+            that of ``tg.grad(loss)``.)
         wrt: what to differentiate with respect to: a tensor, a tensor's name, or several of
             these; None for all leaves that require gradients. For a function, its arguments by
             name: the tensors among them that require gradients are what is differentiated with

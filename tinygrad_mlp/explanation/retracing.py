@@ -1,7 +1,8 @@
 """What a number in a graph means: its function is called again with arrays of other sizes.
 
 A number is n if it is n in all calls. ``1/√d`` with d = 16 is no 1/n for n = 4, and λ = 0.1 no 1/n
-for n = 10: with other samples, n is another number, and these stay.
+for n = 10: with other samples, n is another number, and these stay. A function that changes what
+it reads, as a dropout its generator and a batch norm its statistics, is called once.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import itertools
+import random
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import NamedTuple
@@ -27,6 +29,7 @@ from tinygrad_mlp.explanation.differentiation.forward import Forward
 from tinygrad_mlp.explanation.repetition.repeats import kind_of
 from tinygrad_mlp.graph_view.layer_view import Recorded, arrays_of
 from tinygrad_mlp.graph_view.naming import Naming, in_graph
+from tinygrad_mlp.program.captured_state import CapturedState
 
 COUNTING = ("mean", "var", "std", *LOSSES)
 """Operations that divide by the number of what they combine."""
@@ -34,6 +37,8 @@ COUNT = -1
 """The place of that number among their arguments."""
 CHANGES: tuple[Callable[[int], int], ...] = (lambda n: n + 1, lambda n: n - 1, lambda n: 2 * n)
 """Other sizes, of which the first is taken that the function accepts."""
+SHARED = np.random.mtrand._rand
+"""The generator of np.random's functions."""
 
 Axis = tuple[str, int | None]
 """An axis of an argument; None for an argument that is a whole number."""
@@ -85,10 +90,21 @@ class Again:
     def __init__(self, function: Callable[..., object], values: Mapping[str, object]) -> None:
         self.function = function
         self.values = values
+        before, drawn = self._state()
         self.first = called(function, values)
+        after, drawn_then = self._state()
+        self.changes_state = drawn != drawn_then or before.difference(after, {}) is not None
+
+    def _state(self) -> tuple[CapturedState, list[object]]:
+        """What the function can read, and the states of the generators that it can draw from."""
+        state = CapturedState({"function": self.function, "values": self.values})
+        generators = [place.value for place in state.places]
+        return state, [drawn for g in (SHARED, random, *generators) if (drawn := drawn_from(g))]
 
     def calls(self, graph: Recorded, first: Call) -> Iterator[Call]:
         """Other calls, one for each length that may be another, if numbers are to be told apart."""
+        if self.changes_state:
+            return
         known = {**first.named, "n": first.samples or 0}
         alone = Meanings({text: (v,) for text, v in known.items()})
         of_means = [n for (_, place), n in first.numbers.items() if place == COUNT]
@@ -126,6 +142,15 @@ class Again:
         except Exception:  # of a function of the user, it may be any
             return None
         return Call(*numbers_of(graph), found.names, found.samples)
+
+
+def drawn_from(generator: object) -> object:
+    """The state of a generator of random numbers; None for other things."""
+    if isinstance(generator, np.random.Generator):
+        return repr(generator.bit_generator.state)
+    if isinstance(generator, np.random.RandomState):
+        return repr(generator.get_state(legacy=False))
+    return random.getstate() if generator is random else None
 
 
 class AxesAlike:
