@@ -112,34 +112,55 @@ def test_parts_and_epochs_are_the_same(solver, X, targets):
     assert (whole.n_iter_, parts.n_iter_) == (4, 1)
 
 
-def test_what_a_part_has_trained_is_tried_again_only_where_it_has_changed(X, targets):
-    seen = []
-
-    def loss(prediction, target):
-        seen.append(len(target))
-        return (prediction - target) ** 2
-
-    regressor = MLPRegressor((4,), loss=loss, random_state=0)
+def test_what_a_part_has_trained_is_tried_again_only_where_it_has_changed(
+    X, targets, monkeypatch
+):
+    seen, forward = [], tg.nn.Tanh.forward
+    monkeypatch.setattr(tg.nn.Tanh, "forward", lambda self, x: seen.append(len(x)) or (
+        forward(self, x)))
+    regressor = MLPRegressor((4,), activation="tanh", random_state=0)
     for alpha, tried in ((0.5, [2]), (0.5, []), (0.25, [2]), (0.25, [])):
         regressor.set_params(alpha=alpha).partial_fit(X, targets["number"])
         assert seen == [*tried, 70], alpha
         seen.clear()
 
 
-@pytest.mark.parametrize("bad", [lambda p, t: np.zeros(3), lambda p, t: p[:2]])
+@pytest.mark.parametrize("own", ["loss", "activation"])
+def test_functions_of_ones_own_are_tried_before_each_part(own, X, targets):
+    seen = []
+
+    def function(*args):
+        seen.append(len(args[0]))
+        return (args[0] - args[-1]) ** 2 if own == "loss" else tg.tanh(*args)
+
+    regressor = MLPRegressor((4,), random_state=0, **{own: function})
+    for _ in range(2):
+        regressor.partial_fit(X, targets["number"])
+    assert seen == [2, 70, 2, 70]
+
+
+@pytest.mark.parametrize("bad", [lambda p, t: np.zeros(3), lambda p, t: p[:1]])
 def test_a_loss_that_fits_no_more_changes_nothing(bad, X, targets):
     chosen = [lambda p, t: (p - t) ** 2]
-    regressor = MLPRegressor((4,), loss=lambda p, t: chosen[0](p, t), random_state=0)
-    regressor.partial_fit(X, targets["number"])
+    regressor, other = (MLPRegressor(
+        (4,), loss=lambda p, t: chosen[0](p, t), activation=tg.nn.BatchNorm1d(4), dropout=0.3,
+        batch_size=10, random_state=0) for _ in range(2))
+    for each in (regressor, other):
+        each.partial_fit(X, targets["number"])
     before = [a.copy() for a in arrays(regressor)]
-    chosen[0] = bad  # which cannot be seen without calling it
+    predicted = regressor.predict(X)
+    good, chosen[0] = chosen[0], bad  # which cannot be seen without calling it
     with pytest.raises(tg.errors.TinygradError):
         regressor.partial_fit(X, targets["number"])
     for got, want in zip(arrays(regressor), before, strict=True):
         np.testing.assert_array_equal(got, want)
+    np.testing.assert_array_equal(regressor.predict(X), predicted)
     assert not regressor.network_.training
-    chosen[0] = lambda p, t: (p - t) ** 2
-    regressor.partial_fit(X, targets["number"])
+    chosen[0] = good
+    for each in (regressor, other):
+        each.partial_fit(X, targets["number"])
+    for got, want in zip(arrays(regressor), arrays(other), strict=True):
+        np.testing.assert_array_equal(got, want)  # as without the part that was refused
 
 
 def test_numbers_that_are_not_finite_in_the_precision_of_the_network_are_refused(X, targets):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 import tinygrad_mlp as tg
 from tinygrad_mlp import nn
 from tinygrad_mlp.errors import DTypeError, InvalidArgumentError, StateDictError
+from tinygrad_mlp.nn.module import evaluation
 
 
 class Block(nn.Module):
@@ -217,6 +218,21 @@ def test_the_mode_of_one_module_is_not_that_of_its_class():
     first, second = nn.Dropout(rng=np.random.default_rng(0)), nn.Dropout()
     first.eval()
     assert second.training and nn.Dropout.training
+
+
+def test_a_subclass_is_told_of_every_switch_of_its_mode():
+    class Watching(nn.Linear):
+        def __setattr__(self, name, value):
+            if name == "training":
+                seen.append(value)
+            super().__setattr__(name, value)
+
+    seen = []
+    layer = Watching(2, 1)
+    layer.eval().train()
+    with evaluation(layer):
+        assert not layer.training
+    assert seen == [False, True, False, True]
 
 
 def test_zero_grad_forgets_all_gradients():

@@ -18,7 +18,7 @@ from tinygrad_mlp.data.rows import PIECE, Rows, chunks, computed, converted, tak
 from tinygrad_mlp.errors import InvalidArgumentError
 from tinygrad_mlp.estimators.epoch_monitor import EpochMonitor, FitState, Minimised, Validation
 from tinygrad_mlp.estimators.network import generator
-from tinygrad_mlp.estimators.objective import Objective
+from tinygrad_mlp.estimators.objective import Objective, OutputLoss
 from tinygrad_mlp.estimators.parameter_checks import FittedEstimator
 from tinygrad_mlp.optim.schedule import as_schedule
 from tinygrad_mlp.support.signals import is_interruption
@@ -90,10 +90,12 @@ def train(estimator: FittedEstimator, network: nn.Sequential, minimised: Minimis
     callbacks: list[Callback] = [monitor]
     if estimator.clip_gradients is not None:
         callbacks.append(ClipGradients(estimator.clip_gradients))
-    # What the last call has trained fits samples of the same shape and needs no trial.
+    # What the last call has trained fits samples of the same shape and needs no trial. (A user's
+    # function may have changed inside.)
     dtype = samples.X.dtype
-    examples = Examples(samples.X, samples.targets, (dtype, dtype),
-                        tried=minimised is state.minimised)
+    tried = minimised is state.minimised and isinstance(objective.loss, OutputLoss) and (
+        isinstance(estimator.activation, str))
+    examples = Examples(samples.X, samples.targets, (dtype, dtype), tried=tried)
     history = fit(model, objective, state.optimizer, examples,
                   epochs=1 if partial else estimator.max_iter, batch_size=batch_size(estimator, n),
                   shuffle=estimator.shuffle, rng=state.rng, callbacks=callbacks,

@@ -150,7 +150,7 @@ class MultilayerPerceptron(BaseEstimator):  # type: ignore[misc]
     def _minimised(self, network: nn.Sequential, samples: Samples, state: FitState) -> Minimised:
         """Return the objective and what it judges: those of the last call, if they still hold."""
         loss = self._loss()[0]
-        parts = (*network.layers, loss, self.alpha, samples.weight is None)
+        parts = (network, *network.layers, loss, self.alpha, samples.weight is None)
         if state.minimised is not None and state.minimised.is_of(parts):
             return state.minimised
         # The package's own losses take the pre-activations of the output, for which they are

@@ -66,6 +66,10 @@ class Module:
                     f"self.{name} = … in __init__.")
 
     def __setattr__(self, name: str, value: object) -> None:
+        if name == "training":  # set at every evaluation, and no part
+            CHANGES.count += 1
+            super().__setattr__(name, value)
+            return
         before = self.__dict__.get(name)
         if isinstance(before, (Parameter, Buffer)) and not (
                 value is None or isinstance(value, (Parameter, Buffer))):
@@ -93,12 +97,7 @@ class Module:
 
     @training.setter
     def training(self, training: bool) -> None:
-        self._switch(training)
-
-    def _switch(self, training: bool) -> None:
-        """Set the mode without the checks of an assignment, which take longer than a layer."""
-        vars(self)["_training"] = bool(training)
-        CHANGES.count += 1
+        vars(self)["_training"] = bool(training)  # `__setattr__` has counted the change already
 
     def forward(self, x: Any) -> Any:
         """Compute the output of the module; subclasses define it."""
@@ -191,7 +190,7 @@ class Module:
         """Switch to training mode, for dropout and batch norm, and return the module."""
         for _, module in self.named_modules():
             if module._training is not mode:
-                module._switch(mode)
+                module.training = mode
         return self
 
     def eval(self) -> Self:
@@ -300,12 +299,12 @@ def evaluation(model: Module) -> Iterator[None]:
     """Put a model into evaluation mode, and afterwards each of its modules into its own again."""
     training = [module for _, module in model.named_modules() if module._training]
     for module in training:
-        module._switch(False)
+        module.training = False
     try:
         yield
     finally:
         for module in training:
-            module._switch(True)
+            module.training = True
 
 
 def precision(model: Module) -> np.dtype[np.generic]:
