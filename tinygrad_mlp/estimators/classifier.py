@@ -166,10 +166,14 @@ class MLPClassifier(ClassifierMixin, MultilayerPerceptron):  # type: ignore[misc
                 f"{binarizer.classes_}. Got {new}, too.")
         self._binarizer, self.classes_ = binarizer, binarizer.classes_
         k = len(self.classes_)
-        if binarizer.y_type_ == "multiclass" and k > 2 and 8 * len(y) * k > PIECE:
-            numbers, one_hot = np.searchsorted(self.classes_, y), np.eye(k, dtype=dtype)
-            return computed(lambda rows: one_hot[numbers[rows]], (len(y), k), dtype)
-        encoded: Array = binarizer.transform(y).astype(dtype)
+        if y.ndim > 1 or binarizer.y_type_ not in ("binary", "multiclass"):
+            labels: Array = binarizer.transform(y).astype(dtype)
+            return labels
+        numbers = np.searchsorted(self.classes_, y)
+        codes = np.eye(k, dtype=dtype) if k > 2 else np.array([[0], [1]], dtype)
+        if k > 2 and 8 * len(y) * k > PIECE:
+            return computed(lambda rows: codes[numbers[rows]], (len(y), k), dtype)
+        encoded: Array = codes[numbers]
         return encoded
 
     def _class_numbers(self, Y: Array) -> Array | None:
