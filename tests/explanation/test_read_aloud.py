@@ -45,7 +45,37 @@ def with_a_mask_of_its_own(w, X):
     return tg.sum(tg.tanh(X @ w)) + tg.sum(M * w)
 
 
+def cosines(Z, R):
+    s = tg.sqrt(tg.sum(Z**2, axis=1, keepdims=True))
+    C = (Z @ Z.T) / (s * s.T)
+    return tg.sum((C - R) ** 2) / 2
+
+
+def divided_by_a_row(W, X, R):
+    s = tg.sqrt(tg.mean(X**2, axis=1, keepdims=True))
+    return tg.sum(tg.tanh(X @ W @ X.T / s.T) * R)
+
+
+def divided_by_a_column_as_a_row(Z, R, s):
+    return tg.sum(tg.tanh(Z) / s.T * R)
+
+
+def divided_by_a_vector(Z, R, s):
+    return tg.sum(tg.tanh(Z) / s * R)
+
+
 CASES = [
+    (cosines, drawn("Z", Z=(6, 3), R=(6, 6)),
+     ["s = √(Z² 1)", "C = Z Zᵀ / (s ⊙ sᵀ)",
+      "e = ((Z Zᵀ) ⊙ (C − R)) (1 / s) + ((Z Zᵀ) ⊙ (C − R))ᵀ (1 / s)",
+      "e1 = (C − R + (C − R)ᵀ) diag(1 / s) Z − Z ⊙ e / s²", "∂L/∂Z = e1 / s"]),
+    (divided_by_a_row, drawn("W", W=(4, 4), X=(6, 4), R=(6, 6)),
+     ["s = √(mean_1(X²))", "A = tanh(X W Xᵀ / sᵀ)",
+      "∂L/∂W = Xᵀ (R ⊙ (1 − A²)) diag(1 / s) X"]),
+    (divided_by_a_column_as_a_row, drawn("Z", Z=(4, 6), R=(4, 6), s=(6, 1)),
+     ["∂L/∂Z = R ⊙ (1 − tanh²(Z)) / sᵀ"]),
+    (divided_by_a_vector, drawn("Z", Z=(4, 6), R=(4, 6), s=(6,)),
+     ["∂L/∂Z = R ⊙ (1 − tanh²(Z)) / s"]),
     (cross_entropy_of_one_label, drawn("W", W=(3, 4), x=(4,)) | {"y": 2},
      ["z = W x", "∂L/∂W = (softmax(z) − e) xᵀ"]),
     (with_a_mask_of_its_own, drawn("w", w=(4,), X=(6, 4)),

@@ -165,9 +165,10 @@ class Network:
             total = merged(both, rows, columns)
             if (left or right) and all(is_unit(p.expression) for p in both):
                 total, left, right = _unit_diagonal([*left, *right], rows), [], []
-            right = [p._replace(rows=None, columns=columns, spread=True, expression=shaped(
-                p.expression, p.expression.shape[::-1])) if p.below and p.rows == columns else p
-                for p in right]  # Z / s, as NumPy has it
+            right = [p._replace(rows=None, columns=columns, spread=True, expression=(
+                transposed(p.expression) if p.spread else shaped(
+                    p.expression, p.expression.shape[::-1])))
+                if p.below and p.rows == columns else p for p in right]  # Z / s, as NumPy has it
             spread = [p for p in (*left, *right) if p.spread and (
                 p.rows == rows or p.columns == columns)]
             left, right = [[p for p in part if p not in spread] for part in (left, right)]
