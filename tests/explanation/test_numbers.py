@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import tinygrad_mlp as tg
 from tests.explanation.test_closed_programs import assert_right
+from tinygrad_mlp.explanation.algebra.numbers import Meanings
 
 
 def attention(Wq, Wk, Wv, X, R):
@@ -65,6 +66,41 @@ def test_a_number_that_two_names_fit_is_written_as_a_number(names, factor):
     w = tg.Tensor([1.0, 2.0], requires_grad=True, name="w")
     closed = tg.explain(tg.sum(tg.tanh(w)) / 4, w, names=names).closed
     assert closed.text == f"∂L/∂w = {factor}(1 − tanh²(w))"
+
+
+@pytest.mark.parametrize("of_n", [lambda n: 1 / np.sqrt(n), lambda n: 1 / n, lambda n: 2 / n])
+def test_a_number_made_of_another_one_has_its_own_name(of_n):
+    def loss(w, X, y):
+        n = len(X)
+        λ = of_n(n)
+        return tg.sum((X @ w - y) ** 2) / (2 * n) + λ * tg.sum(w**2) / 2
+
+    closed = tg.explain(loss, drawn("w", w=(4,), X=(6, 4), y=(6,))).closed
+    assert closed.text == "∂L/∂w = (1 / n) Xᵀ (X w − y) + λ w"
+
+
+def test_a_step_of_time_is_called_so_where_it_is_1_over_the_number_of_steps():
+    def loss(A, a_0, y):
+        a, n = a_0, 8
+        dt = 1 / n
+        for _ in range(n):
+            a = a + dt * tg.tanh(A @ a)
+        return tg.sum((a - y) ** 2) / 2
+
+    lines = tg.explain(loss, drawn("A", A=(3, 3), a_0=(3,), y=(3,))).closed.text.splitlines()
+    assert lines[1] == "a_t = a_{t−1} + dt a1_t" and "δ_t = dt δa_t ⊙ (1 − a1_t²)" in lines
+
+
+@given(rows=st.lists(st.integers(3, 9), min_size=2, max_size=4))
+def test_of_names_that_fit_a_number_in_all_calls_it_has_the_simplest(rows):
+    n = tuple(map(float, rows))
+    meanings = Meanings({"λ": tuple(1 / v for v in n), "n": n})
+
+    certain = len({*n}) > 1
+    assert meanings.fitting(n) == [("n", 1, 1)]
+    assert meanings.fitting(tuple(2 * v for v in n))[0] == (
+        ("n", 2, 1) if certain else ("λ", 2, -1))
+    assert len(meanings.fitting(tuple(2 * v for v in n))) == 1 + (not certain)
 
 
 def with_whole_numbers(w, k, m):

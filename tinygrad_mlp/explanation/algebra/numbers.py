@@ -51,14 +51,18 @@ class Meanings(NamedTuple):
 
     def fitting(self, row: Row, forms: Iterable[tuple[Fraction, Fraction]] = FORMS) -> list[
             tuple[str, Fraction, Fraction]]:
-        """Those of them that are not plain numbers; one only if all mean the same."""
+        """Those of them that a number may be told to be; one only if that is certain.
+
+        Names that fit a number that changes from call to call are all right, and of several
+        calls, what is the number itself comes first.
+        """
         if row[0] in PLAIN and len(set(row)) == 1:
             return []
         found = self.candidates(row, forms)
-        texts = {text for text, _, _ in found}
-        rows = {self.named[text] for text in texts}
-        alike = len(texts) == 1 or len(rows) == 1 and len(set(*rows)) > 1
-        return found[:1] if alike else found
+        if len(row) > 1:
+            found = [(text, c, e) for text, c, e in found if c == e == 1] or found
+        certain = len(set(row)) > 1 or len({text for text, _, _ in found}) == 1
+        return sorted(found, key=lambda f: FORMS.index(f[1:]))[:1] if certain else found
 
 
 def is_power(value: float, factor: Fraction, known: float, exponent: Fraction) -> bool:
