@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 import tinygrad_mlp as tg
 import tinygrad_mlp.numpy as arrays
 from tests import blackboard
+from tests.explanation.test_read_aloud import drawn
 from tests.explanation.test_written_once import closed_form, data, weights
 from tinygrad_mlp.explanation.repetition.repeats import find_repeats
 from tinygrad_mlp.graph_view.layer_view import Recorded
@@ -141,6 +142,65 @@ def test_they_are_one_loop_too_where_the_second_is_computed_after_the_first():
         return tg.sum((k - y) ** 2) / 2
 
     assert {*LAYERS} < {*lines_of(loss, TEXTBOOK["two_recurrent_layers"][1])}
+
+
+def test_a_decoder_that_reads_the_last_state_at_every_step_is_its_recursion():
+    def loss(W, U, D, B, V, x, y, h0, s0):
+        h, s, total = h0, s0, 0
+        for t in range(len(x)):
+            h = tg.tanh(W @ x[t] + U @ h)
+        for t in range(len(y)):
+            s = tg.tanh(D @ s + B @ h)
+            total = total + tg.sum((V @ s - y[t]) ** 2) / 2
+        return total
+
+    values = drawn("W", "U", "D", "B", "V", W=(3, 2), U=(3, 3), D=(4, 4), B=(4, 3), V=(2, 4),
+                   x=(5, 2), y=(4, 2), h0=(3,), s0=(4,))
+    assert lines_of(loss, values) == [
+        "h_t = tanh(W x_t + U h_{t−1})",
+        "s_t = tanh(B h_5 + D s_{t−1})",
+        "e_t = V s_t − y_t",
+        "δs_4 = (Vᵀ e_4) ⊙ (1 − s_4²)",
+        "δs_t = (Dᵀ δs_{t+1} + Vᵀ e_t) ⊙ (1 − s_t²)",
+        "δh_5 = (Bᵀ Σ_t δs_t) ⊙ (1 − h_5²)",
+        "δh_t = (Uᵀ δh_{t+1}) ⊙ (1 − h_t²)",
+        "∂L/∂W = Σ_t δh_t x_tᵀ",
+        "∂L/∂U = Σ_t δh_t h_{t−1}ᵀ",
+        "∂L/∂D = Σ_t δs_t s_{t−1}ᵀ",
+        "∂L/∂B = Σ_t δs_t h_5ᵀ",
+        "∂L/∂V = Σ_t e_t s_tᵀ",
+    ]
+
+
+def test_a_decoder_that_starts_with_the_state_it_reads_has_a_first_step_of_its_own():
+    def loss(W, D, B, x, y, h0):
+        h = h0
+        for t in range(len(x)):
+            h = tg.tanh(W @ h + x[t])
+        s = h
+        for _ in range(4):
+            s = tg.tanh(D @ s + B @ h)
+        return tg.sum((s - y) ** 2) / 2
+
+    values = drawn("W", "D", "B", W=(3, 3), D=(3, 3), B=(3, 3), x=(5, 3), y=(3,), h0=(3,))
+    lines = lines_of(loss, values)
+    assert "∂L/∂B = Σ_t δs_t h_5ᵀ" in lines
+    assert "s_t = tanh(B h_5 + D s_{t−1})" in lines
+
+
+def test_so_has_one_whose_outputs_read_that_state_too():
+    def loss(W, D, B, V, C, x, y, h0, s0):
+        h, s, total = h0, s0, 0
+        for t in range(len(x)):
+            h = tg.tanh(W @ h + x[t])
+        for t in range(len(y)):
+            s = tg.tanh(D @ s + B @ h)
+            total = total + tg.sum((V @ s + C @ h - y[t]) ** 2) / 2
+        return total
+
+    values = drawn(*"WDBVC", **dict.fromkeys("WDBVC", (3, 3)), x=(5, 3), y=(4, 3), h0=(3,), s0=(3,))
+    lines = lines_of(loss, values)
+    assert {"δs_t = (Dᵀ δs_{t+1} + Vᵀ ε_t) ⊙ (1 − s_t²)", "∂L/∂V = Σ_t ε_t s_tᵀ"} < {*lines}
 
 
 def test_a_loop_that_goes_back_is_numbered_backwards():

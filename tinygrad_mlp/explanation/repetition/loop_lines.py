@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
@@ -19,7 +20,7 @@ from tinygrad_mlp.explanation.expressions.expression import Application, Express
 from tinygrad_mlp.explanation.expressions.making import apply
 from tinygrad_mlp.explanation.expressions.matrices import Writer
 from tinygrad_mlp.explanation.expressions.notation import Notation, Written
-from tinygrad_mlp.explanation.repetition.loops import JOINING, Loop, block_of, row_of
+from tinygrad_mlp.explanation.repetition.loops import JOINING, Fixed, Loop, block_of, row_of
 from tinygrad_mlp.graph_view.names import Name, layer_number
 
 
@@ -151,8 +152,16 @@ class LoopWriter(Writer):
 
         Before each stand the symbols that it is of.
         """
-        groups = [list(group) for _, group in itertools.groupby(
-            rows, lambda row: self.loop.relative(row[1], row[0]))]
+        rows = list(rows)
+        read = [self.loop.members(made) for _, made, _ in rows]
+        shared: Fixed = frozenset(set.intersection(*read) if len(read) > 1 else ())
+
+        def alike(fixed: Fixed) -> list[list[tuple[int, Any, Symbol]]]:
+            return [list(group) for _, group in itertools.groupby(
+                rows, lambda row: self.loop.relative(row[1], row[0], fixed))]
+
+        choices = [(fixed, alike(fixed)) for fixed in dict.fromkeys((frozenset(), shared))]
+        fixed, groups = min(choices, key=lambda choice: len(choice[1]))
         most = max(groups, key=len, default=[])
         for group in groups:
             symbols = [symbol for _, _, symbol in group]
@@ -161,7 +170,7 @@ class LoopWriter(Writer):
                 steps = [s.definition for s in symbols if s.definition]
                 shape = (len(steps), *first.shape) if len({s.shape for s in steps}) == 1 else (
                     sum(math.prod(s.shape) for s in steps),)
-                every = self.made(self.loop.common(made, t), first.shape)
+                every = self.made(self.loop.common(made, t, fixed), first.shape)
                 yield symbols, AllSteps(name, shape, every.dtype, definition=EveryStep(
                     at_each_step, [every, *steps], {}, shape, steps[0].dtype))
             else:
@@ -192,26 +201,40 @@ class LoopWriter(Writer):
         """A polynomial, with terms that are equal at several steps as a sum over t."""
         if not self.loop.places:
             return super().sum(p)
+        sums = []
+        found, rest = self._alike(p, frozenset())
+        read = Counter(b for m, c in rest.items()
+                       for b in self.loop.members(Polynomial(p.shape, {m: c})))
+        shared = frozenset(b for b, times in read.items() if times > 1)
+        more, rest = self._alike(Polynomial(p.shape, rest), shared) if shared else ([], rest)
+        for fixed, groups in ((frozenset(), found), (shared, more)):
+            sums += [(c < 0, self._over_steps(p.shape, abs(c), members, fixed))
+                     for c, members in groups]
+        if rest or not sums:
+            sums.append((False, super().sum(Polynomial(p.shape, rest))))
+        return total(sums)
+
+    def _alike(self, p: Polynomial, fixed: Fixed) -> tuple[
+            list[tuple[Fraction, list[tuple[int, Monomial]]]], dict[Monomial, Fraction]]:
+        """Terms that are equal at successive steps, by their steps, and all others."""
         groups: dict[Any, list[tuple[int, Monomial]]] = {}
         rest: dict[Monomial, Fraction] = {}
         for m, c in p.terms.items():
-            t = self._step(m)
+            t = self._step(m, fixed)
             if t is None:
                 rest[m] = c
             else:
-                key = c, self.loop.relative(Polynomial(p.shape, {m: ONE}), t)
+                key = c, self.loop.relative(Polynomial(p.shape, {m: ONE}), t, fixed)
                 groups.setdefault(key, []).append((t, m))
-        sums = []
+        found = []
         for (c, _), members in groups.items():
             members.sort(key=lambda member: member[0])
             first, last = members[0][0], members[-1][0]
             if len(members) == 1 or last - first + 1 > len(members):
                 rest.update({m: c for _, m in members})
             else:
-                sums.append((c < 0, self._over_steps(p.shape, abs(c), members)))
-        if rest or not sums:
-            sums.append((False, super().sum(Polynomial(p.shape, rest))))
-        return total(sums)
+                found.append((c, members))
+        return found, rest
 
     def written_out(self, base: Base) -> Expression:
         """The definition of a base; what is joined of all steps by what every step has."""
@@ -228,20 +251,21 @@ class LoopWriter(Writer):
         return Application(joined, [self.expression(p) for p in (every, *made.args)], {
             **made.static, "index": self.loop.index, "op": made.op}, base.shape, float)
 
-    def _step(self, m: Monomial) -> int | None:
+    def _step(self, m: Monomial, fixed: Fixed) -> int | None:
         """The step that a term belongs to: that of the derivative in it, or the last one."""
-        places = [self.loop.places[f.base] for f in m if f.base in self.loop.places]
+        places = [self.loop.places[f.base] for f in m
+                  if f.base in self.loop.places and f.base not in fixed]
         steps = [t for letter, t in places if letter in self.loop.derivatives]
-        return steps[0] if steps else self.loop.step_of(Polynomial((), {m: Fraction(1)}))
+        return steps[0] if steps else self.loop.step_of(Polynomial((), {m: ONE}), fixed)
 
     def _over_steps(self, shape: Shape, c: Fraction,
-                    members: Sequence[tuple[int, Monomial]]) -> Expression:
+                    members: Sequence[tuple[int, Monomial]], fixed: Fixed) -> Expression:
         """The sum of terms that are equal at several steps."""
         (first, start), (last, _) = members[0], members[-1]
         steps = [super(LoopWriter, self).sum(Polynomial(shape, {m: c})) for _, m in members]
-        every = super().sum(self.loop.common(Polynomial(shape, {start: c}), first))
+        every = super().sum(self.loop.common(Polynomial(shape, {start: c}), first, fixed))
         index, numbers = self.loop.index, [t for t, _ in members]
-        letters = {letter for f in start if f.base in self.loop.places
+        letters = {letter for f in start if f.base in self.loop.places and f.base not in fixed
                    for letter, t in [self.loop.places[f.base]] if t == first}
         whole = numbers in self.loop.spans and all(
             self.loop.numbers_of(letter) == numbers for letter in letters)

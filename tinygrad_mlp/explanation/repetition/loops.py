@@ -23,6 +23,9 @@ from tinygrad_mlp.graph_view.names import LAYERED, Name, UniqueNames, name
 Place = tuple[str, int]
 """A name that the quantities of a kind have in common, and the number of the step."""
 
+Fixed = frozenset[Base]
+"""Quantities that have the same number at all steps of another loop."""
+
 JOINING = OPS["concatenate"], OPS["stack"]
 """Operations that put what all steps have beside each other."""
 
@@ -146,29 +149,33 @@ class Loop:
             if sorted(members) in self.spans:
                 self.blocks |= {base: t for t, base in members.items()}
 
-    def step_of(self, p: Any) -> int | None:
+    def step_of(self, made: Any, fixed: Fixed = frozenset()) -> int | None:
         """The last step whose quantities a polynomial or an operation has; None without any."""
-        if isinstance(p, AppliedOp):
-            found = [self.step_of(a) for a in p.args if a is not None]
-        else:
-            found = [self._step_of_base(b) for b in p.bases()]
-        return max((t for t in found if t is not None), default=None)
+        return max((self.places[b][1] if b in self.places else self.blocks[b]
+                    for b in self.members(made) - fixed), default=None)
 
-    def _step_of_base(self, base: Base) -> int | None:
-        if base in self.places:
-            return self.places[base][1]
-        if base in self.blocks:
-            return self.blocks[base]
-        known = base.name is not None or base.definition is None
-        return None if known else self.step_of(base.definition)
+    def members(self, made: Any) -> set[Base]:
+        """The quantities of steps that a polynomial or an operation has."""
+        if isinstance(made, AppliedOp):
+            return set().union(*(self.members(a) for a in made.args if a is not None))
+        found: set[Base] = set()
+        for b in made.bases():
+            if b in self.places or b in self.blocks:
+                found.add(b)
+            elif b.name is None and b.definition is not None:
+                found |= self.members(b.definition)
+        return found
 
-    def relative(self, made: Polynomial | AppliedOp, t: int) -> Any:
-        """What is equal for two steps that are written alike."""
-        return identity(self.compared.of(made, t))
+    def relative(self, made: Polynomial | AppliedOp, t: int, fixed: Fixed = frozenset()) -> Any:
+        """What is equal for two steps that are written alike.
 
-    def common(self, made: Any, t: int) -> Any:
+        `fixed` are quantities with the same number at all steps, such as the last h of an encoder.
+        """
+        return identity(self.compared.of(made, t, fixed))
+
+    def common(self, made: Any, t: int, fixed: Fixed = frozenset()) -> Any:
         """What is made of bases at step t as it is at every step, with bases ``h_t``, ``x_t``."""
-        return self.shown.of(made, t)
+        return self.shown.of(made, t, fixed)
 
     def name(self, letter: str, offset: int) -> Name:
         """``h_t``, ``h_{t−1}``, ``δ_{t+1}``: what every step has, or the one before or after."""
@@ -209,17 +216,19 @@ class EveryStepsBases:
         self.numbers: dict[Any, float] = {}
         self.bases: dict[Any, Base] = {}
 
-    def of(self, made: Any, t: int) -> Any:
+    def of(self, made: Any, t: int, fixed: Fixed = frozenset()) -> Any:
         """What is made of bases at step t, made of those in common."""
         if isinstance(made, Polynomial):
             return collected(made.shape, (
-                (tuple(f._replace(base=self._base(f.base, t)) for f in m), c)
+                (tuple(f._replace(base=self._base(f.base, t, fixed)) for f in m), c)
                 for m, c in made.terms.items()))
-        args = tuple(None if a is None else self.of(a, t) for a in made.args)
+        args = tuple(None if a is None else self.of(a, t, fixed) for a in made.args)
         return AppliedOp(made.op, args, made.static, made.index)
 
-    def _base(self, base: Base, t: int) -> Base:
+    def _base(self, base: Base, t: int, fixed: Fixed) -> Base:
         made, loop = base.definition, self.loop
+        if base in fixed:
+            return base
         if base in loop.places:
             letter, number = loop.places[base]
             return self._made((letter, number - t), base, loop.name(letter, number - t), None)
@@ -228,7 +237,7 @@ class EveryStepsBases:
             return self._made((loop.blocks[base] - t, made.args[0].key), base, None, block)
         if base.name is not None or made is None:
             return base
-        every = self.of(made, t)
+        every = self.of(made, t, fixed)
         return self._made(identity(every), base, None, every)
 
     def _made(self, key: Any, like: Base, name: Name | None, definition: Any) -> Base:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -126,19 +127,26 @@ class ChosenNames:
 
     def _place_others(self) -> None:
         """Enter what else has a name and is alike at several steps."""
-        groups: dict[Any, dict[int, Base]] = {}
+        loop, deltas = self.loop, self.reverse.deltas
+        others: list[tuple[Base, Any, Any]] = []
         for base in self.reverse.t.bases:
             made = base.definition
-            if base.name is None or made is None or base in self.loop.places:
+            if base.name is None or made is None or base in loop.places:
                 continue
             made = made if base.polynomial is None else self.simplifier.shown(made)
-            of = self.reverse.deltas.get(base)
-            step = self.loop.step_of(made if of is None or of.definition is None else (
-                of.definition))
-            if step is not None:
-                key = self.loop.relative(made, step)
-                groups.setdefault((of is None, key), {})[step] = base
-        found = [members for members in groups.values() if len(members) >= SHORTEST]
+            of = deltas.get(base)
+            others.append((base, made, made if of is None else of.definition or made))
+        read = Counter(b for _, made, _ in others for b in loop.members(made))
+        shared = frozenset(b for b, times in read.items() if times >= SHORTEST)
+        found: list[dict[int, Base]] = []
+        for fixed in (frozenset(), shared):
+            groups: dict[Any, dict[int, Base]] = {}
+            for base, made, by in others if not found else ():
+                step = loop.step_of(by, fixed)
+                if step is not None:
+                    key = base in deltas, loop.relative(made, step, fixed)
+                    groups.setdefault(key, {})[step] = base
+            found += [members for members in groups.values() if len(members) >= SHORTEST]
         for members in found:
             letter = re.sub(r"_?\d+$", "", str(members[max(members)]))
             if letter == "δ" or any(letter == of for of, _ in self.loop.places.values()):
