@@ -114,6 +114,37 @@ def of_exercise(name, *changes):
     return program.splitlines()[found.line - 1].strip(), found
 
 
+MORE = [
+    ("deep_linear_dict", 'np.dot(W3, cache["A2"]) + b3', 'np.dot(W3, cache["A2"])',
+     'cache["A3"] = sigmoid(np.dot(W3, cache["A2"]) + b3)'),
+    ("kernel_ard_ridge", "diff2 = (X[:, None, :] - X[None, :, :]) ** 2",
+     "diff2 = X[:, None, :] - X[None, :, :]", "diff2 = (X[:, None, :] - X[None, :, :]) ** 2"),
+    ("layer_norm_steps", "dvar = 0.5 * dstd / std", "dvar = 0.5 * dstd",
+     "dvar = 0.5 * dstd * ivar"),
+    ("lstm_cache_list", "in reversed(caches)", "in caches",
+     "for x, h0, c0, i, f, o, g, tc, h, err in reversed(caches):"),
+    ("lstm_cache_list", "        dw += err * h\n", "", "dw += err * h\ndh = err * w + dh_next"),
+    ("tree_softmax_cbow", "np.outer(neu1, gpre)\n", None,
+     "gpre = neu1e * (1 - hid * hid)\ngP += np.outer(neu1, gpre)")]
+"""A file of the corpus, its right text, a wrong one (None: the line is missing), the repair."""
+
+
+@pytest.mark.parametrize(("stem", "right", "wrong_text", "repair"), MORE)
+def test_what_random_changes_of_right_derivations_showed_is_found(stem, right, wrong_text, repair):
+    lines = (FOLDER / "tune" / f"{stem}.py").read_text().partition("MISTAKES")[0].splitlines(True)
+    if wrong_text is None:
+        program = "".join(line for line in lines if not line.endswith(right))
+    else:
+        assert "".join(lines).count(right) == 1
+        program = "".join(lines).replace(right, wrong_text)
+    filename, names = f"<{stem} {hash(program)}>", {}
+    linecache.cache[filename] = (len(program), None, program.splitlines(True), filename)
+    exec(compile(program, filename, "exec"), names)
+    point = names["point"](np.random.default_rng(0))
+    found = check_derivation(names["loss"], names["derived"], point, budget=60)
+    assert found.culprit.repair == repair
+
+
 START = "    dh = hs[-1] - target\n    for t in reversed(range(steps)):\n"
 PLACES = {
     "set in every step": (

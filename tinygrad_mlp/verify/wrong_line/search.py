@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
-from tinygrad_mlp.verify.wrong_line.graph.loss_graph import LossGraph
+from tinygrad_mlp.verify.wrong_line.graph.loss_graph import LossGraph, place_of
 from tinygrad_mlp.verify.wrong_line.graph.matching import Dictionary, Matches
 from tinygrad_mlp.verify.wrong_line.graph.quantities import (
     families,
@@ -99,7 +99,11 @@ class Search:
 
     def _search(self) -> None:
         self.slice = Slice(self.experiment)
-        self.roots = roots = sorted(self.slice.roots, key=lambda site: (
+        # What the loss runs as well is as it is meant, unless there is nothing else.
+        known = self.experiment.graphs[0].lines
+        roots, more_lines = ([site for site in sites if place_of(site) not in known]
+                             for sites in (self.slice.roots, self.slice.others))
+        self.roots = roots = sorted(roots or self.slice.roots, key=lambda site: (
             site not in self.slice.of_all, *self.ranking.rank(site)))
         self.offers = Offers(self.experiment, [*roots, *updates_and_ends(self.experiment.sites)],
                              self.loss.sites)
@@ -111,7 +115,7 @@ class Search:
         more = (self._headers, self._updated, self._missing, self._replaced, self._enlarged,
                 self._copies)
         for stages, sites in (((*likely, *more), suspects), (likely, others),
-                              ((*small, self._headers), self.slice.others)):
+                              ((*small, self._headers), more_lines)):
             if any(self._stopped(stage, sites) for stage in stages):
                 return
         for steps in self._waiting:
@@ -137,10 +141,11 @@ class Search:
                     each, [site]) or (each.number in self.slice.numbers and not (
                         each.number in best.matches and best.matches[each.number].sign > 0))]
                 unexplained = [each for each in self._feeding(site)
-                               if each.number not in best.matches]
+                               if not self.ranking.is_right(each)]
                 self._end = budget.share() + MOST_OF_STAGE
                 for _ in chain(stage([*left, *self._feeding(site, sites[:number], left)]),
-                               self._edited(unexplained), self._enlarged(unexplained)):
+                               self._likely_additions(unexplained), self._edited(unexplained),
+                               self._enlarged(unexplained)):
                     if budget.share() > self._end:
                         break
                 return True
@@ -153,7 +158,11 @@ class Search:
     def _feeding(self, site: Site, *tried: Sequence[Site]) -> list[Site]:
         """Return the lines not yet tried that compute what the line of a site uses."""
         known = {each.number for sites in tried for each in sites}
-        return [each for each in feeding(site, self.roots) if each.number not in known]
+        found = [site]
+        for user in found:  # and what these are computed with, up to quantities of the graph
+            if user is site or user.number not in self.matches:
+                found += [each for each in feeding(user, self.roots) if each not in found]
+        return [each for each in found[1:] if each.number not in known]
 
     def _likely_edits(self, sites: Sequence[Site]) -> Iterator[None]:
         """Try those small edits of every line that make it a quantity of the graph."""

@@ -43,9 +43,11 @@ def scaled(root: ast.expr, variables: Mapping[str, Array | float],
 def multiplied(root: ast.expr, value: Array, words: Vocabulary, scope: dict[str, object]) -> Edits:
     """Yield an expression with an array, its mask or a slope in terms of it as a further factor.
 
-    Of all of it, of one of its terms, or of an operand of a matrix product or a sum.
+    Of all of it, of one of its terms, or of an operand of a matrix product or a sum, which may have
+    a further term, too.
     """
-    for node in [root, *terms_of(root), *operands_of(root)]:
+    operands = [*operands_of(root)]
+    for node in [root, *terms_of(root), *operands]:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):  # a σ′ that is begun
             rest = ast.BinOp(ast.Constant(1), ast.Sub(), node.right)
             yield 1.3, replaced(root, node, ast.BinOp(node, ast.Mult(), rest))
@@ -55,6 +57,8 @@ def multiplied(root: ast.expr, value: Array, words: Vocabulary, scope: dict[str,
                 yield 1.4 + cost, replaced(root, node, ast.BinOp(node, ast.Mult(), parsed(factor)))
             if found and _fits(other, found[0]):
                 yield 1.5, replaced(root, node, ast.BinOp(node, ast.Div(), parsed(text)))
+                if node in operands and text.isidentifier():
+                    yield 1.45, replaced(root, node, ast.BinOp(node, ast.Add(), parsed(text)))
 
 
 def _factors(text: str, other: Array | float, value: Any,
@@ -164,7 +168,8 @@ def operands_of(node: ast.expr) -> Iterator[ast.expr]:
             yield part.value
         elif isinstance(part, (ast.Call, ast.List)):
             inside = part.args if isinstance(part, ast.Call) else part.elts
-            yield from (each for each in inside if isinstance(each, (ast.Name, ast.BinOp)))
+            yield from (each for each in inside if isinstance(
+                each, (ast.Name, ast.BinOp, ast.Call)))
 
 
 def _fits(other: Any, value: Array) -> bool:

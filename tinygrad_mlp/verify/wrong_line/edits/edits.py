@@ -149,6 +149,7 @@ def operators(node: ast.expr, words: Vocabulary) -> Edits:
     for kind in OTHER_OPERATORS.get(type(node.op), ()):
         yield 1.0, ast.BinOp(left, kind(), right)
     if not isinstance(node.op, ast.Pow):
+        yield 1.2, ast.BinOp(node, ast.Pow(), ast.Constant(2))
         yield 1.0, right
         if isinstance(node.op, ast.Sub):
             yield 1.2, ast.UnaryOp(ast.USub(), right)

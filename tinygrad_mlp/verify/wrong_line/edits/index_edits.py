@@ -138,6 +138,8 @@ def _along_another_axis(node: ast.Subscript, call: ast.Call) -> Edits:
 
 def ranges(node: ast.expr, words: Vocabulary) -> Edits:
     """A loop that begins or ends one step earlier or later, or runs the other way round."""
+    if isinstance(node, ast.Name) and node.id not in words.variables:  # a list of what to go over
+        yield 1.0, ast.Call(parsed("reversed"), [node], [])
     if not isinstance(node, ast.Call):
         return
     name = called(node)

@@ -36,6 +36,7 @@ class LossGraph:
         shares: what the argument at a position of a node receives, by node and position.
         texts: the expressions of the loss that a vertex is the value of, each with the number of
             the times that it was evaluated before.
+        lines: the lines that the loss ran, each a file, a function and a number.
         constants: arrays of the loss that no gradient flows to, by their text.
     """
 
@@ -83,6 +84,7 @@ class LossGraph:
     def _name(self, sites: list[Site], values: Mapping[int, list[object]],
               same: Mapping[int, Node]) -> None:
         self._times = {number: len(kept) for number, kept in values.items()}
+        self.lines = {place_of(site) for site in sites if self._times.get(site.number)}
         for site in sites:
             for occurrence, value in enumerate(values.get(site.number, ())):
                 if not isinstance(value, Value):
@@ -126,6 +128,12 @@ class LossGraph:
         found = [(self._times[site.number], isinstance(site.node, ast.Name), site.number, step)
                  for site, step in self.texts.get(id(vertex), ())]
         return min(found)[2:] if found else None
+
+
+def place_of(site: Site) -> tuple[str, str, int]:
+    """Return the file, the function and the line of the statement that a site belongs to."""
+    name = getattr(site.source.tree, "name", "")
+    return site.source.filename, name, site.statement.lineno
 
 
 def merged(nodes: Sequence[Node]) -> dict[int, Node]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from tinygrad_mlp.verify.wrong_line.edits.added import joined
 from tinygrad_mlp.verify.wrong_line.expressions.evaluation import evaluated
 from tinygrad_mlp.verify.wrong_line.expressions.syntax import parsed
 from tinygrad_mlp.verify.wrong_line.recording.sites import Site, carried
+from tinygrad_mlp.verify.wrong_line.repairs.moves import put_after_use
 from tinygrad_mlp.verify.wrong_line.repairs.offers import Offers
 from tinygrad_mlp.verify.wrong_line.repairs.placing import followed_by
 from tinygrad_mlp.verify.wrong_line.repairs.repair import Repair
@@ -78,13 +79,15 @@ def updates_of_zeros(offers: Offers, site: Site, suspects: frozenset[str], cost:
             continue
         shape = np.shape(zero[0])
         terms = [] if alike else [*map(parsed, _sums(variables, shape)), *(
+            parsed(f"{a} * {b}") for a, b in _factors(variables, shape)), *(
             made.right for _, made in joined(parsed(target), zero[0], variables)
             if isinstance(made, ast.BinOp))]
         for value in [*twins, *terms]:
             found = evaluated(value, scopes, [{}])
             if found is not None and np.shape(found[0]) == shape and np.any(found[0]):
                 text = f"{target} {sign}= {ast.unparse(value)}"
-                yield Repair(cost, (), (site, followed_by(text)))
+                place, put, far = put_after_use(site, value, text, offers.experiment.sites)
+                yield Repair(cost + 0.03 * far, (), (place, put))
 
 
 def _twins(statement: ast.AugAssign, variables: Mapping[str, object]) -> Iterator[ast.expr]:
@@ -108,6 +111,16 @@ def _sums(variables: Mapping[str, Array | float], shape: tuple[int, ...]) -> Ite
             yield f"{text}.sum(axis={shape.index(1)}, keepdims=True)"
         elif np.ndim(value) == 2 and len(shape) == 1:
             yield from (f"{text}.sum({axis})" for axis in (0, 1))
+
+
+def _factors(variables: Mapping[str, Array | float],
+             shape: tuple[int, ...]) -> Iterator[tuple[str, str]]:
+    """Yield two variables whose product has a shape: two arrays, or a number and an array."""
+    floats = {text: np.shape(value) for text, value in variables.items()
+              if np.asarray(value).dtype.kind == "f"}
+    full = [text for text in floats if floats[text] == shape]
+    yield from combinations(full, 2)
+    yield from ((a, b) for a in floats for b in full if shape and floats[a] == ())
 
 
 def _others_like(target: ast.expr | None, suspects: frozenset[str],

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tinygrad_mlp.verify.wrong_line.recording.recorder import StatementChange
 from tinygrad_mlp.verify.wrong_line.recording.sites import Site
 from tinygrad_mlp.verify.wrong_line.repairs.placing import SIMPLE, followed_by, preceded_by
 from tinygrad_mlp.verify.wrong_line.repairs.repair import Repair
@@ -33,6 +34,22 @@ def moves(site: Site, sites: Sequence[Site]) -> Iterator[Repair]:
                 any(stores[name] > 1 for name in shared) or shared and _is_loop(passed)):
             put = followed_by(text) if after else preceded_by(text)
             yield Repair(1.5, (), (owner, put), removed=statement)
+
+
+def put_after_use(site: Site, value: ast.expr, text: str,
+                  sites: Sequence[Site]) -> tuple[Site, StatementChange, int]:
+    """Return where an update is put, how, and how late: after a site or what it is computed of."""
+    used = {node.id for node in ast.walk(value) if isinstance(node, ast.Name)}
+    blocks: Any = [getattr(node, "body", None) for node in ast.walk(site.source.tree)]
+    here: Any = site.statement
+    block = next((each for each in blocks if isinstance(each, list) and here in each), [here])
+    before = block[:block.index(here) + 1]
+    last = max((i for i, each in enumerate(before) if _changes(each) & used), default=-1)
+    late = sum(not isinstance(each, ast.AugAssign) for each in before[last + 1:])
+    owner = next((each for each in sites if each.statement is before[max(last, 0)]), None)
+    if late < 2 or owner is None:
+        return site, followed_by(text), late
+    return owner, (preceded_by if last < 0 else followed_by)(text), 2
 
 
 def _places(tree: ast.AST, statement: ast.stmt) -> Iterator[tuple[ast.stmt, bool, ast.stmt]]:
