@@ -498,6 +498,42 @@ def test_a_stack_is_written_by_its_matrices_or_in_index_notation(made):
     assert ("_h" in closed.text) != indexed
 
 
+def with_mean_of_squares(Z, R):
+    m = tg.mean(Z**2, axis=(0, 1))
+    return tg.sum(Z * m * R)
+
+
+def with_mean_of_products(Z, R):
+    m = tg.mean(Z * R, axis=0)
+    return tg.sum(m**2 * Z)
+
+
+def with_deviation(Z, R):
+    s = tg.std(Z, axis=0)
+    return tg.sum(Z / s * R)
+
+
+SUMS_OVER_THE_STACK = {
+    with_mean_of_squares: "m ⊙ R + (2 / n) [Σ_lm Z_ijk Z_lmk R_lmk]_ijk",
+    with_mean_of_products: "m ⊙ (m + (2 / n) [Σ_l Z_ljk R_ijk]_ijk)",
+    with_deviation: "(R − (1 / n) [Σ_l Z_ljk e_ijk s_jk⁻² R_ljk]_ijk) / s"}
+
+
+@pytest.mark.parametrize("loss", SUMS_OVER_THE_STACK)
+def test_a_matrix_of_a_stack_is_not_what_is_summed_over_the_stack(loss):
+    text = closed_form(loss, {"Z": blackboard.parameter(3, 4, 5)} | data(R=(3, 4, 5))).text
+    assert text.splitlines()[-1] == f"∂L/∂Z = {SUMS_OVER_THE_STACK[loss]}" and "_h" not in text
+
+
+def test_a_single_matrix_is_no_stack():
+    def loss(W, X, R):
+        A = tg.tanh(X @ W)
+        return tg.sum((tg.sum(A, axis=0) - R) ** 2) / 2
+
+    closed = closed_form(loss, {"W": blackboard.parameter(1, 4, 2)} | data(X=(6, 4), R=(6, 2)))
+    assert closed.text == "A = tanh(X W)\n∂L/∂W = Xᵀ ((A − R) ⊙ (1 − A²))"
+
+
 def test_a_stack_of_which_no_matrix_is_written_is_in_no_glossary():
     a = tg.Tensor(np.ones((2, 3, 4)), requires_grad=True, name="a")
     closed = tg.explain(tg.sum(tg.sin(tg.transpose(a, axes=(2, 0, 1)))), a).closed

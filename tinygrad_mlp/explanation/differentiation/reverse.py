@@ -54,7 +54,7 @@ class Reverse(Forward):
         self.loop = find_loop(naming, targets, self.folded)
         self.writer = self.plain = LoopWriter(self.loop, self.simplifier.shown, sigmoid)
         length = next((len(t.data) for t in targets if np.ndim(t.data) == 3), 0)
-        if length and not self.loop.planned and self.folded == "tlh":
+        if length > 1 and not self.loop.planned and self.folded == "tlh":
             stack = MatrixStack(length, "h")
             self.writer = StackWriter(stack, self.simplifier.shown, sigmoid)
         self.reader = RuleReader(self.t)

@@ -67,6 +67,8 @@ class MatrixStack:
 
     def polynomial(self, p: Polynomial, s: int, h: int) -> Polynomial:
         """One matrix: what is left of a polynomial at one place of an index."""
+        if s == 0 and any(self.index_in(m, True) is not None for m in p.terms):
+            raise NoStack  # h would be both the matrix and what is summed over
         shape = p.shape[1:] if s == 0 else p.shape
         total = Polynomial(shape, {})
         for m, c in p.terms.items():
