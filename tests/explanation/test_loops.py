@@ -203,6 +203,34 @@ def test_so_has_one_whose_outputs_read_that_state_too():
     assert {"δs_t = (Dᵀ δs_{t+1} + Vᵀ ε_t) ⊙ (1 − s_t²)", "∂L/∂V = Σ_t ε_t s_tᵀ"} < {*lines}
 
 
+def test_a_readout_with_a_name_has_one_derivative_at_all_steps():
+    def loss(Wx, Wh, V, X, Y, h0):
+        h, losses = h0, []
+        for t in range(X.shape[1]):
+            h = tg.tanh(X[:, t] @ Wx + h @ Wh)
+            o = h @ V
+            losses.append(tg.mean((o - Y[:, t]) ** 2))
+        return np.stack(losses).mean()
+
+    values = drawn("Wx", "Wh", "V", Wx=(3, 4), Wh=(4, 4), V=(4, 2),
+                   X=(6, 5, 3), Y=(6, 5, 2), h0=(6, 4))
+    lines = lines_of(loss, values)
+    assert "δo_t = (2 / (n N)) (o_t − Y_t)" in lines and lines[-1] == "∂L/∂V = Σ_t h_tᵀ δo_t"
+
+
+def test_a_residual_in_a_sum_over_steps_is_not_multiplied_out():
+    def loss(W, U, V, x, y, h0):
+        h, total = h0, 0
+        for t in range(len(x)):
+            h = tg.tanh(W @ x[t] + U @ h)
+            o = V @ h
+            total = total + tg.sum((o - y[t]) ** 2) / 2
+        return total
+
+    values = drawn(*"WUV", W=(3, 2), U=(3, 3), V=(2, 3), x=(5, 2), y=(5, 2), h0=(3,))
+    assert lines_of(loss, values)[-1] == "∂L/∂V = Σ_t (o_t − y_t) h_tᵀ"
+
+
 def test_a_loop_that_goes_back_is_numbered_backwards():
     def loss(W, U, V, x, y, h_0, b_6):
         h, b, states, total = h_0, b_6, [], 0
@@ -228,7 +256,7 @@ def test_a_loop_that_goes_back_is_numbered_backwards():
         "δh_t = (Uᵀ δh_{t+1} + Vᵀ e_t) ⊙ (1 − h_t²)",
         "∂L/∂W = Σ_t δb_t x_tᵀ + Σ_t δh_t x_tᵀ",
         "∂L/∂U = Σ_t δb_t b_{t+1}ᵀ + Σ_t δh_t h_{t−1}ᵀ",
-        "∂L/∂V = Σ_t e_t h_tᵀ + Σ_t e_t b_tᵀ",
+        "∂L/∂V = Σ_t e_t (h_t + b_t)ᵀ",
     ]
 
 

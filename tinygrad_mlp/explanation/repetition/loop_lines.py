@@ -201,18 +201,28 @@ class LoopWriter(Writer):
         """A polynomial, with terms that are equal at several steps as a sum over t."""
         if not self.loop.places:
             return super().sum(p)
-        sums = []
+        found, rest = self._sums(p)
+        sums = [(c < 0, self._over_steps(p.shape, abs(c), members, fixed))
+                for fixed, c, members in found]
+        if rest or not sums:
+            sums.append((False, super().sum(Polynomial(p.shape, rest))))
+        return total(sums)
+
+    def apart(self, p: Polynomial) -> tuple[int, int]:
+        """How many terms belong to no sum over steps, and how many such sums there are."""
+        found, rest = self._sums(p)
+        return len(rest), len(found)
+
+    def _sums(self, p: Polynomial) -> tuple[
+            list[tuple[Fixed, Fraction, list[tuple[int, Monomial]]]], dict[Monomial, Fraction]]:
+        """The sums over steps, with what all their terms have, and the terms of none."""
         found, rest = self._alike(p, frozenset())
         read = Counter(b for m, c in rest.items()
                        for b in self.loop.members(Polynomial(p.shape, {m: c})))
         shared = frozenset(b for b, times in read.items() if times > 1)
         more, rest = self._alike(Polynomial(p.shape, rest), shared) if shared else ([], rest)
-        for fixed, groups in ((frozenset(), found), (shared, more)):
-            sums += [(c < 0, self._over_steps(p.shape, abs(c), members, fixed))
-                     for c, members in groups]
-        if rest or not sums:
-            sums.append((False, super().sum(Polynomial(p.shape, rest))))
-        return total(sums)
+        return [(fixed, c, members) for fixed, groups in ((frozenset(), found), (shared, more))
+                for c, members in groups], rest
 
     def _alike(self, p: Polynomial, fixed: Fixed) -> tuple[
             list[tuple[Fraction, list[tuple[int, Monomial]]]], dict[Monomial, Fraction]]:

@@ -84,12 +84,13 @@ class Blackboard(ChosenNames):
         return gradient(name("f") if output.text == "L" and of_array else output, of)
 
     def _gradient(self, p: Polynomial) -> Expression:
+        start = p
         for base in p.bases():
             made = base.polynomial
             if made is not None and base.is_bracket and self.loop.places and all(
                     any(f.base in self.loop.places for f in m) for m in made.terms):
                 p = self.simplifier.multiplied_out(p, base)
-        return self.writer.expression(p)
+        return self.writer.expression(min((p, start), key=self.writer.apart))
 
     def _of_layers(self, each: Sequence[Equation]) -> Iterator[Equation]:
         """The gradients, with those that are alike in all layers as one."""

@@ -202,7 +202,19 @@ class ChosenNames:
                 self.loop.slopes)
             if delta.name is None and (used and worth or of_step):
                 delta.name = self._name(delta)
+        self._name_like_most([delta for delta in deltas if users.get(delta)])
         self.simplifier.forget()
+
+    def _name_like_most(self, deltas: Iterable[Base]) -> None:
+        """Name the derivative of a step that has a name at most other steps."""
+        steps: dict[str, list[Base]] = {}
+        for delta in deltas:
+            if (place := self.loop.places.get(self.reverse.deltas[delta])) is not None:
+                steps.setdefault(place[0], []).append(delta)
+        for of in steps.values():
+            others = [delta for delta in of if delta.name is None]
+            for delta in others if 2 * len(others) < len(of) else ():
+                delta.name = self._name(delta)
 
     def _reached(self, p: Polynomial) -> Iterable[Base]:
         """The bases in a polynomial, and in what is written out in it and is no derivative."""
