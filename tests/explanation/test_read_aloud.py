@@ -1,5 +1,7 @@
 """What a lecturer would not write so: each of these was printed otherwise once."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -126,3 +128,46 @@ def test_an_array_of_a_rule_has_its_values_in_the_glossary():
 def test_a_small_number_is_a_power_of_ten():
     values = drawn("Z", Z=(6, 4), R=(6, 4))
     assert "10^{-5}" in tg.explain(with_a_small_number, values).closed.latex
+
+
+def normalised_rows(X):
+    D = X - tg.mean(X, axis=1, keepdims=True)
+    return D / tg.sqrt(tg.mean(D**2, axis=1, keepdims=True) + 1e-5)
+
+
+def residual_network(W1, V1, W2, V2, W3, V3, W4, V4, X, Y):
+    H = X
+    for W, V in ((W1, V1), (W2, V2), (W3, V3), (W4, V4)):
+        H = H + tg.tanh(normalised_rows(H) @ W) @ V
+    return tg.sum((H - Y) ** 2) / (2 * len(X))
+
+
+def encoder_and_decoder(W, U, D, V, x, y, h0):
+    h, loss = h0, 0
+    for t in range(len(x)):
+        h = tg.tanh(W @ x[t] + U @ h)
+    s = h
+    for t in range(len(y)):
+        s = tg.tanh(D @ s)
+        loss = loss + tg.sum((V @ s - y[t]) ** 2) / 2
+    return loss
+
+
+LAYERS = ["W1", "V1", "W2", "V2", "W3", "V3", "W4", "V4"]
+IN_PARTS = [
+    (residual_network, drawn(*LAYERS, **dict.fromkeys(LAYERS, (4, 4)), X=(6, 4), Y=(6, 4))),
+    (encoder_and_decoder, drawn(*"WUDV", W=(3, 2), U=(3, 3), D=(3, 3), V=(2, 3),
+                                x=(5, 2), y=(4, 2), h0=(3,))),
+]
+
+
+@pytest.mark.parametrize("case", IN_PARTS, ids=[f.__name__ for f, _ in IN_PARTS])
+@pytest.mark.parametrize("level", ["closed", "steps"])
+def test_what_is_no_line_of_a_loop_is_defined_before_it_is_written(case, level):
+    lines = getattr(tg.explain(*case), level).equations
+    of_loop = re.compile(r".*_[tl]$")
+    for i, line in enumerate(lines):
+        later = {e.name for e in lines[i + 1 :]}
+        later = {text for text in later if not (of_loop.match(text) and of_loop.match(line.name))}
+        words = re.findall(r"\w+", line.text.split("=", 1)[1])
+        assert later.isdisjoint(words), line.text

@@ -43,7 +43,24 @@ class Blackboard(ChosenNames):
     def _write(self) -> None:
         lines = sorted(self._definitions(), key=lambda line: line.kind == ADJOINT)
         self.each = list(self._gradients())
-        self.equations = [*lines, *self._of_layers(self.each)]
+        self.equations = [*self._in_order(lines), *self._of_layers(self.each)]
+
+    def _in_order(self, lines: Sequence[Equation]) -> Iterator[Equation]:
+        """Lines, each after those that it is written with; those of a loop are in a circle."""
+        line_of = {line.name: line for line in lines}
+        for base, (letter, _) in self.loop.places.items():
+            if base not in self.loop.initial and (
+                    every := line_of.get(self.loop.name(letter, 0).text)) is not None:
+                line_of.setdefault(str(base), every)
+        of_loop = {line.name for line in lines if isinstance(line.right, EveryStep)}
+        used = {line.name: {
+            line_of[e.name.text].name for e in within([line.right])
+            if isinstance(e, Symbol) and e.name.text in line_of
+        } - {line.name} - (of_loop if line.name in of_loop else set()) for line in lines}
+        left = {line.name: line for line in lines}
+        while left:
+            ready = next((text for text in left if used[text].isdisjoint(left)), next(iter(left)))
+            yield left.pop(ready)
 
     def _definitions(self) -> list[Equation]:
         """What the gradients are written with; the quantities of a loop in between."""
