@@ -171,3 +171,21 @@ def test_what_is_no_line_of_a_loop_is_defined_before_it_is_written(case, level):
         later = {text for text in later if not (of_loop.match(text) and of_loop.match(line.name))}
         words = re.findall(r"\w+", line.text.split("=", 1)[1])
         assert later.isdisjoint(words), line.text
+
+
+@pytest.mark.parametrize(("masked", "written"), [(-1e9, "10⁹"), (-np.inf, "∞")])
+def test_a_mask_before_the_softmax_is_written_as_one(masked, written):
+    def loss(Q, K, R):
+        S = Q @ K.T
+        M = np.tril(np.ones(S.shape, bool))
+        A = tg.softmax(tg.where(M, S, masked))
+        return tg.sum((A - R) ** 2) / 2
+
+    values = drawn("Q", "K", Q=(5, 3), K=(5, 3), R=(5, 5))
+    assert tg.explain(loss, values).closed.text.splitlines() == [
+        "S = Q Kᵀ",
+        f"A = softmax(M ⊙ S + (1 − M) ⊙ (−{written}))",
+        "δ_S = M ⊙ A ⊙ (A − (A ⊙ (A − R)) 1 1ᵀ − R)",
+        "∂L/∂Q = δ_S K",
+        "∂L/∂K = δ_Sᵀ Q",
+    ]

@@ -49,7 +49,8 @@ KNOWN_NUMBERS = {
     math.sqrt(math.pi): (r"\sqrt{\pi}", "√π"),
     math.sqrt(2 * math.pi): (r"\sqrt{2 \pi}", "√(2π)"),
     2 / math.sqrt(math.pi): (r"\frac{2}{\sqrt{\pi}}", "(2/√π)"),
-    0.5: (r"\frac{1}{2}", "½")}
+    0.5: (r"\frac{1}{2}", "½"),
+    math.inf: (r"\infty", "∞")}
 """Numbers that rules are written with, and that six digits would not be recognised by."""
 
 
