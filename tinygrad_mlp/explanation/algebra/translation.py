@@ -22,7 +22,7 @@ from tinygrad_mlp.program.instructions import Variable
 from tinygrad_mlp.program.trace import Trace, Tracer, untraced
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-FAR = 10**6
+HUGE = 10**6
 """Numbers from here on stand for ∞."""
 
 Args = Sequence[Polynomial]
@@ -172,7 +172,7 @@ def _exp(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
 @form("where")
 def _where(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | None:
     condition, x, y = a
-    if is_far(x) or is_far(y):
+    if is_huge(x) or is_huge(y):
         return None
     opposite = t.sum(number(1), -condition)
     made = condition.called(ops.less_equal)
@@ -181,10 +181,10 @@ def _where(t: Translation, a: Args, s: Static, shape: Shape) -> Polynomial | Non
     return t.sum(t.product(condition, x), t.product(opposite, y))
 
 
-def is_far(p: Polynomial) -> bool:
+def is_huge(p: Polynomial) -> bool:
     """Whether it stands for −∞ or ∞, as in masks: no sum could have it and keep its digits."""
     if p.number is not None:
-        return abs(p.number) >= FAR
+        return abs(p.number) >= HUGE
     return any(b.definition is None and not b.shape and not np.isfinite(b.value) for b in p.bases())
 
 

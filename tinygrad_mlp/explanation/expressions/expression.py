@@ -49,8 +49,7 @@ KNOWN_NUMBERS = {
     math.sqrt(math.pi): (r"\sqrt{\pi}", "√π"),
     math.sqrt(2 * math.pi): (r"\sqrt{2 \pi}", "√(2π)"),
     2 / math.sqrt(math.pi): (r"\frac{2}{\sqrt{\pi}}", "(2/√π)"),
-    0.5: (r"\frac{1}{2}", "½"),
-    math.inf: (r"\infty", "∞")}
+    0.5: (r"\frac{1}{2}", "½")}
 """Numbers that rules are written with, and that six digits would not be recognised by."""
 
 
@@ -176,7 +175,7 @@ class Number(Expression):
             return KNOWN_NUMBERS[size][0 if latex else 1]
         if float(size).is_integer() and size < 1e6:
             return f"{int(size)}"
-        text = f"{float(size):.6g}"
+        text = f"{float(size):.6g}".replace("inf", r"\infty" if latex else "∞")
         digits, _, exponent = text.partition("e")
         if exponent and digits == "1":
             return f"10^{{{int(exponent)}}}" if latex else (
@@ -184,7 +183,7 @@ class Number(Expression):
         if not latex:
             return text
         text = digits + (rf" \cdot 10^{{{int(exponent)}}}" if exponent else "")
-        return text.replace("inf", r"\infty").replace("nan", r"\mathrm{nan}")
+        return text.replace("nan", r"\mathrm{nan}")
 
 
 class Application(Expression):

@@ -93,7 +93,6 @@ class Loop:
                 self.slopes[own[base]] = "δ" if short else f"δ{letter}", t
             elif base in arguments and self.index == "t":
                 self.carried.add(base if base in handed_on else arguments[base])
-
         self.of_slopes = {of for of, _ in self.slopes.values()}
 
     def is_derived(self, base: Base) -> bool:
